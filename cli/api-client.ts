@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ConfigError, readConfig } from '../core/config.ts';
+import type { ContentLink } from '../core/contract/document-content.ts';
 import type { Role } from '../core/domain/access.ts';
 import { parseLossless } from '../core/json/lossless.ts';
 import { readEndpoints } from '../local/endpoints.ts';
@@ -21,16 +22,10 @@ export interface Api {
   /** Returns whether a value is a link to this API. Only such links may be followed. */
   isLink(href: unknown): boolean;
   /**
-   * Fetches the text of a link, without a token.
-   * @throws ApiError, also if the text does not match the link's SHA-256
+   * Fetches the file or the text of a link, without a token.
+   * @throws ApiError, also if it does not match the link's SHA-256
    */
-  readLink(link: Link): Promise<string>;
-}
-
-export interface Link {
-  readonly href: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
+  readLink(link: Pick<ContentLink, 'href' | 'sha256'>): Promise<Buffer>;
 }
 
 /** One page of an answer. */
@@ -111,23 +106,23 @@ const answerTimeoutMs = 35_000;
 const documentTimeoutMs = 10 * 60_000;
 
 function createApi(url: string, readToken: () => Promise<string>): Api {
-  const send = async (address: string, timeoutMs: number, init: RequestInit = {}): Promise<string> => {
+  const send = async (address: string, timeoutMs: number, init: RequestInit = {}): Promise<Buffer> => {
     let response: Response;
-    let text: string;
+    let bytes: Buffer;
     try {
       response = await fetch(address, { ...init, signal: AbortSignal.timeout(timeoutMs) });
-      text = Buffer.from(await response.arrayBuffer()).toString(); // response.text() would drop a byte order mark
+      bytes = Buffer.from(await response.arrayBuffer()); // response.text() would drop a byte order mark
     } catch (error) {
       throw new ApiError('notRunning', `no API answers at ${url}. Start one with npm start, or set API_URL.`, {
         cause: error,
       });
     }
-    if (!response.ok) throw toApiError(response, text, url);
-    return text;
+    if (!response.ok) throw toApiError(response, bytes.toString(), url);
+    return bytes;
   };
   const askText = async (path: string, init: RequestInit): Promise<string> => {
     const headers = { authorization: `Bearer ${await readToken()}`, ...init.headers };
-    return await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
+    return (await send(`${url}${path}`, answerTimeoutMs, { ...init, headers })).toString();
   };
   const ask = async <Answer>(path: string, init: RequestInit): Promise<Answer> => {
     const text = await askText(path, init);
@@ -157,10 +152,10 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
     },
     isLink: (href) => typeof href === 'string' && href.startsWith(`${url}/documents/`),
     async readLink({ href, sha256 }) {
-      const text = await send(href, documentTimeoutMs);
-      if (createHash('sha256').update(text).digest('hex') !== sha256)
+      const bytes = await send(href, documentTimeoutMs);
+      if (createHash('sha256').update(bytes).digest('hex') !== sha256)
         throw new ApiError('failed', 'a document does not match its SHA-256. Repeat the command.');
-      return text;
+      return bytes;
     },
   };
 }

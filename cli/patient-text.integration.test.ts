@@ -7,8 +7,9 @@ import { patientText } from './patient-text.ts';
 
 const patientRef = '5d41402abc4b2a76b9719d911017c592';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-const linked = (text: string): string =>
-  `{"href":"URL/documents/${Buffer.from(text).toString('base64url')}","sizeBytes":${Buffer.byteLength(text)},"sha256":"${sha256(text)}"}`;
+const linked = (text: string, more = ''): string =>
+  `{"href":"URL/documents/${Buffer.from(text).toString('base64url')}","sizeBytes":${Buffer.byteLength(text)},"sha256":"${sha256(text)}"${more}}`;
+const asSent = ',"as":"sent"';
 
 /**
  * Serves the given answers one after the other, in the form of the API (lambdas/http/schemas.ts), and the text of each
@@ -19,8 +20,10 @@ async function serve(answers: readonly (string | { readonly problem: string })[]
   const paths: string[] = [];
   const server = createServer(({ url = '' }, response) => {
     if (url.startsWith('/v1/documents/')) {
-      const text = Buffer.from(url.split('/').at(-1) ?? '', 'base64url');
-      response.end(text.toString() === 'replaced' ? 'not what was stored' : text);
+      const text = Buffer.from(url.split('/').at(-1)?.split('?')[0] ?? '', 'base64url');
+      if (url.endsWith('?as=sent'))
+        response.end(text.toString('base64url')); // a form that re-encoding does not give
+      else response.end(text.toString() === 'replaced' ? 'not what was stored' : text);
       return;
     }
     paths.push(url);
@@ -41,10 +44,26 @@ async function serve(answers: readonly (string | { readonly problem: string })[]
 const whole = (patient: string, ...records: string[]): string =>
   `{\n"patient": ${patient},\n"careRecords": [${records.map((record) => `\n${record}`).join(',')}]\n}\n`;
 
+test('documents are printed as the insurer sent them: as base64 of their files, or as the text that was kept', async () => {
+  const kept = `,"sent":{"sizeBytes":2,"sha256":"${sha256('QQ')}"}`;
+  const own = '{"href":"URL/documents/eA","sizeBytes":1,"sha256":"x"}';
+  const { api } = await serve([
+    `{"patient":{},"careRecords":[{"id":"a","documents":[{"id":"d","content":${linked('A')},"pages":1.0},{"content":${linked('A', kept)}},{"content":${linked('A', `,"insurerContent":${own}`)}},{"content":{"insurerContent":${own}}},{"contentBase64":${own}}]}]}`,
+  ]);
+  const text = await patientText(api, patientRef);
+  const printedOwn = own.replace('URL', /http:[^"]*v1/.exec(text)?.[0] ?? '');
+  expect(text).toBe(
+    whole(
+      '{}',
+      `{"id":"a","documents":[{"id":"d","contentBase64":"QQ==","pages":1.0},{"contentBase64":"QQ"},{"contentBase64":"QQ==","content":${printedOwn}},{"content":${printedOwn}},{"contentBase64":${printedOwn}}]}`,
+    ),
+  );
+});
+
 test('the content of documents is inserted into the records; a byte order mark and numbers stay as they were', async () => {
   const content = '\ufeffno base64: ü';
   const { api } = await serve([
-    `{"patient":{"size":1.70},"careRecords":[{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"contentBase64":${linked(content)}}]}]}`,
+    `{"patient":{"size":1.70},"careRecords":[{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"content":${linked(content, asSent)}}]}]}`,
   ]);
   expect(await patientText(api, patientRef)).toBe(
     whole(
@@ -70,7 +89,7 @@ test.each([
   ),
 ])('the documents %s are printed as they were sent, and do not hide the content of others', async (documents) => {
   const { api } = await serve([
-    `{"patient":{},"careRecords":[{"id":"odd","documents":${documents}},{"id":"b","documents":[null,{"contentBase64":${linked('text')}}]}]}`,
+    `{"patient":{},"careRecords":[{"id":"odd","documents":${documents}},{"id":"b","documents":[null,{"content":${linked('text', asSent)}}]}]}`,
   ]);
   expect(await patientText(api, patientRef)).toBe(
     whole('{}', `{"id":"odd","documents":${documents}}`, '{"id":"b","documents":[null,{"contentBase64":"text"}]}'),
@@ -80,7 +99,7 @@ test.each([
 test('a record whose links fill several pages becomes one record', async () => {
   const record = '{"id":"huge","dose":1.0,"documents":[{"contentBase64":""},{"contentBase64":""}]}';
   const page = (index: number, text: string, rest: string) =>
-    `{"patient":{},"careRecords":[{"id":"huge","linked":true,${linked(record).slice(1, -1)},"documents":[{"index":${index},${linked(text).slice(1)}]}]${rest}}`;
+    `{"patient":{},"careRecords":[{"id":"huge","linked":true,${linked(record).slice(1, -1)},"documents":[{"index":${index},${linked(text, asSent).slice(1)}]}]${rest}}`;
   const { api, paths } = await serve([
     '{"patient":{},"careRecords":[{"id":"first","linked":true,"href":"https://example.org"}],"nextToken":"1"}',
     page(0, 'one', ',"nextToken":"2"'),
@@ -110,7 +129,7 @@ test('if the care records change between two pages, the read starts again', asyn
 
 test('a document that does not match its SHA-256 is rejected, and so is a patient who changes during each read', async () => {
   const { api } = await serve([
-    `{"patient":{},"careRecords":[{"id":"a","documents":[{"contentBase64":${linked('replaced')}}]}]}`,
+    `{"patient":{},"careRecords":[{"id":"a","documents":[{"content":${linked('replaced')}}]}]}`,
     ...Array.from({ length: 5 }, () => ({ problem: 'care-records-changed' })),
   ]);
   await expect(patientText(api, patientRef)).rejects.toThrow('a document does not match');

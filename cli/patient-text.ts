@@ -1,7 +1,8 @@
+import { type ContentLink, type DocumentContent, sentDocument } from '../core/contract/document-content.ts';
 import type { LastSync } from '../core/domain/patient.ts';
-import { parseLossless, printLossless } from '../core/json/lossless.ts';
+import { isRawNumber, parseLossless, printLossless } from '../core/json/lossless.ts';
 import { forEachParallel } from '../core/stores/parallel.ts';
-import { type Api, ApiError, type Link } from './api-client.ts';
+import { type Api, ApiError } from './api-client.ts';
 
 /** How often a patient is read in all, if the care records change meanwhile. */
 const maxReads = 5;
@@ -17,19 +18,19 @@ interface Page {
   readonly lastSync?: LastSync;
   readonly nextToken?: string;
 }
-/** As the insurer sent it, except that the content of a document may be a link. Any field may have any type. */
+/** As the insurer sent it, except that the content of a document is a link. Any field may have any type. */
 interface CareRecord {
   readonly id: string;
-  readonly documents?: unknown;
+  documents?: unknown;
 }
 /**
- * A record that is too large for an answer. Its link leads to a CareRecord as text. If the next one has the same id, it
- * continues the list of documents.
+ * A record that is too large for an answer. Its link leads to a CareRecord as the insurer sent it, as text. If the next one has the
+ * same id, it continues the list of documents.
  */
-interface LinkedRecord extends Link {
+interface LinkedRecord extends ContentLink {
   readonly id: string;
   readonly linked: true;
-  readonly documents: readonly (Link & { readonly index: number })[];
+  readonly documents: readonly (ContentLink & DocumentContent & { readonly index: number })[];
 }
 
 /**
@@ -57,14 +58,23 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
     for (const answered of page.careRecords) {
       const isLinked = 'linked' in answered && api.isLink(answered.href);
       if (!isLinked) records.push(answered as CareRecord);
-      else if (linkedId !== answered.id) records.push(parseLossless(await api.readLink(answered)) as CareRecord);
+      else if (linkedId !== answered.id)
+        records.push(parseLossless(String(await api.readLink(answered))) as CareRecord);
       linkedId = isLinked ? answered.id : undefined;
-      const documents = documentsOf(records.at(-1));
-      const links = isLinked ? answered.documents : linksIn(documents, api);
-      await forEachParallel(links, parallelLinks, async (link) => {
-        const document = documents[link.index];
-        if (isObject(document)) document['contentBase64'] = await api.readLink(link);
-      });
+      const record = records.at(-1);
+      const documents: unknown[] = Array.isArray(record?.documents) ? record.documents : [];
+      const texts = isLinked
+        ? await readTexts(
+            answered.documents.map(({ index, ...content }) => [index, content]),
+            api,
+          )
+        : await readTexts(contentsIn(documents), api);
+      for (const [index, document] of documents.entries()) {
+        if (!isFields(document)) continue;
+        const text = texts.get(index);
+        if (!isLinked) documents[index] = sentDocument(document, text);
+        else if (text !== undefined) document['contentBase64'] = text;
+      }
     }
   }
   if (first === undefined) throw new Error('the API answered without a page');
@@ -76,14 +86,27 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
   return `{\n"patient": ${printLossless(first.patient)},${provisional}\n"careRecords": [${texts}]${asOf}${lastSync}\n}\n`;
 }
 
-type JsonObject = Record<string, unknown>;
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
+type Fields = Record<string, unknown>;
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
 
-const documentsOf = (record: CareRecord | undefined): readonly unknown[] =>
-  Array.isArray(record?.documents) ? record.documents : [];
-
-const linksIn = (documents: readonly unknown[], api: Api): LinkedRecord['documents'] =>
+const contentsIn = (documents: readonly unknown[]): [index: number, DocumentContent][] =>
   documents.flatMap((document, index) => {
-    const content = isObject(document) ? document['contentBase64'] : undefined;
-    return isObject(content) && api.isLink(content['href']) ? [{ index, ...(content as object as Link) }] : [];
+    const content = isFields(document) ? document['content'] : undefined;
+    return isFields(content) ? [[index, content]] : [];
   });
+
+/** Reads contentBase64 of documents as the insurer sent it, by their index. */
+async function readTexts(
+  contents: readonly (readonly [index: number, DocumentContent])[],
+  api: Api,
+): Promise<ReadonlyMap<number, string>> {
+  const texts = new Map<number, string>();
+  await forEachParallel(contents, parallelLinks, async ([index, { href, sha256, as, sent }]) => {
+    if (href === undefined || sha256 === undefined || !api.isLink(href)) return;
+    if (as === 'sent') texts.set(index, String(await api.readLink({ href, sha256 })));
+    else if (sent) texts.set(index, String(await api.readLink({ href: `${href}?as=sent`, sha256: sent.sha256 })));
+    else texts.set(index, (await api.readLink({ href, sha256 })).toString('base64'));
+  });
+  return texts;
+}

@@ -7,8 +7,8 @@ export interface PageOrigins {
 }
 
 /**
- * Returns the headers that every file of the console is served with, on a laptop and by CloudFront. They forbid code from
- * elsewhere, frames, and referrers.
+ * Returns the headers that every file of the console is served with, on a laptop and by CloudFront. They forbid code and frames from
+ * elsewhere, and referrers.
  */
 export const securityHeaders = ({
   apiOrigin,
@@ -19,7 +19,8 @@ export const securityHeaders = ({
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    "img-src 'self'",
+    "img-src 'self' blob:",
+    'frame-src blob:', // documents to look at: the page makes them, with the type that their bytes have
     `connect-src ${[...new Set(["'self'", apiOrigin, ...issuerOrigins, ...documentOrigins])].join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",

@@ -106,7 +106,7 @@ async function asks(): Promise<[OperationName, Ask][]> {
 async function linkToken(): Promise<string> {
   const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]');
   const { json } = await api.ask('readPatient', { role: 'clinician', params: { patientRef } });
-  return json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1);
+  return json.careRecords[0].documents[0].content.href.split('/').at(-1);
 }
 
 /** Returns the problems that an operation documents itself, as types. */

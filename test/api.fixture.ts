@@ -73,10 +73,8 @@ export async function openApi({
 
 /** Returns the tokens of the links to documents in an answer of readPatient. */
 export function linksIn(patient: {
-  readonly careRecords: readonly { readonly documents?: readonly { contentBase64?: { href?: string } }[] }[];
+  readonly careRecords: readonly { readonly documents?: readonly { content?: { href?: string } }[] }[];
 }): string[] {
-  const hrefs = patient.careRecords.flatMap(({ documents = [] }) =>
-    documents.map(({ contentBase64 }) => contentBase64?.href),
-  );
+  const hrefs = patient.careRecords.flatMap(({ documents = [] }) => documents.map(({ content }) => content?.href));
   return hrefs.flatMap((href) => href?.split('/').at(-1) ?? []);
 }

@@ -1,3 +1,4 @@
+import type { ContentLink } from '../../core/contract/document-content.ts';
 import { parseLossless } from '../../core/json/lossless.ts';
 import type { Session } from '../session.ts';
 import type { ProblemName } from './types.ts';
@@ -36,11 +37,7 @@ const transientProblems: readonly (ProblemName | 'unreachable')[] = [
 export const isTransient = (error: unknown): boolean =>
   error instanceof ApiError && transientProblems.includes(error.problem);
 
-export interface Link {
-  readonly href: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
+export type Link = Pick<ContentLink, 'href' | 'sizeBytes' | 'sha256'>;
 
 type Query = Readonly<Record<string, string | undefined>>;
 
@@ -53,8 +50,8 @@ export interface Api {
   /** Returns the answer's body as text. @param accept its media type */
   getText(path: string, query: Query, accept: string): Promise<string>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
-  /** Returns the text behind a link from an answer. Sends no token. */
-  fetchLink(link: Link): Promise<string>;
+  /** Returns the file or the text behind a link from an answer. Sends no token. */
+  fetchLink(link: Link): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export function createApi(apiUrl: string, session: Session): Api {
@@ -65,7 +62,7 @@ export function createApi(apiUrl: string, session: Session): Api {
       await fetch(`${apiUrl}${path}`, {
         ...rest,
         headers: { ...headers, accept, authorization: `Bearer ${session.token ?? ''}` },
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        signal: signal ? firstOf(signal, limit) : limit,
         cache: 'no-store',
         credentials: 'omit',
       }).catch((error: unknown) => {
@@ -102,9 +99,20 @@ export function createApi(apiUrl: string, session: Session): Api {
       const signal = AbortSignal.timeout(documentTimeoutMs);
       const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
       if (!response.ok) throw await readProblem(response);
-      return await response.text().catch(unreachable);
+      return new Uint8Array(await response.arrayBuffer().catch(unreachable));
     },
   };
+}
+
+/** Does what AbortSignal.any does, which Safari has since 17.4 and Firefox since 124. */
+function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of signals) {
+    const abort = () => controller.abort(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true, signal: controller.signal });
+  }
+  return controller.signal;
 }
 
 const queryString = (query: Query): string => {

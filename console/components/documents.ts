@@ -1,10 +1,11 @@
+import { answeredDocument, type DocumentContent } from '../../core/contract/document-content.ts';
 import type { Link } from '../api/client.ts';
 import { type InsurerData, isObject, objectOf, takeObjects } from './insurer-data.ts';
 
 /** A record that is too large for the answer: its text is behind a link, and the content of each document behind another. */
 export interface LinkedRecord extends Link {
   readonly id: string;
-  readonly documents: readonly (Link & { readonly index: number })[];
+  readonly documents: readonly (Link & DocumentContent & { readonly index: number })[];
 }
 
 interface RecordsPage {
@@ -15,14 +16,16 @@ interface RecordsPage {
 export const isLinked = (record: InsurerData): record is InsurerData & LinkedRecord =>
   record['linked'] === true && isLink(record) && Array.isArray(record['documents']);
 
-export const isLink = (value: unknown): value is Link => {
+export const isLink = (value: unknown): value is Link & DocumentContent => {
   const { href, sha256, sizeBytes } = objectOf(value);
   return typeof href === 'string' && typeof sha256 === 'string' && typeof sizeBytes === 'number';
 };
 
-/** Whether there is something to download: a link, or a text that cannot be behind one because it is no UTF-8. */
-export const hasContent = (contentBase64: unknown): contentBase64 is string | Link =>
-  typeof contentBase64 === 'string' ? contentBase64 !== '' : isLink(contentBase64) && contentBase64.sizeBytes > 0;
+/** Returns what can be downloaded: a link, or a text that cannot be behind one because it is no UTF-8. Undefined if nothing. */
+export function contentOf({ content, contentBase64 }: InsurerData): (Link & DocumentContent) | string | undefined {
+  if (isLink(content)) return content.sizeBytes > 0 ? content : undefined;
+  return typeof contentBase64 === 'string' && contentBase64 !== '' ? contentBase64 : undefined;
+}
 
 /** Returns the records of all pages. Merges a record whose documents are spread over several pages. */
 export function mergeRecords(pages: readonly RecordsPage[]): readonly InsurerData[] {
@@ -38,15 +41,14 @@ export function mergeRecords(pages: readonly RecordsPage[]): readonly InsurerDat
   return records;
 }
 
-/** Returns the record from behind a link, with a link as the content of each document: it has no contents itself. */
+/** Returns the record from behind a link as an answer has it: with a link as the content of each document. */
 export function withDocumentLinks(record: InsurerData, links: LinkedRecord['documents']): InsurerData {
   const { documents: sent } = record;
   if (!Array.isArray(sent)) return record;
-  const documents: unknown[] = sent.slice();
-  for (const { index, ...contentBase64 } of links) {
-    const document = documents[index];
-    if (isObject(document)) documents[index] = { ...document, contentBase64 };
-  }
+  const contents = new Map(links.map(({ index, ...content }) => [index, content]));
+  const documents = sent.map((document: unknown, index) =>
+    isObject(document) ? answeredDocument(document, contents.get(index)) : document,
+  );
   return { ...record, documents };
 }
 
@@ -55,13 +57,13 @@ export function findLink(sha256: string, pages: readonly RecordsPage[]): Link | 
   const links = mergeRecords(pages).flatMap((record): readonly unknown[] =>
     isLinked(record)
       ? [record, ...record.documents]
-      : takeObjects(record['documents']).objects.map(({ contentBase64 }) => contentBase64),
+      : takeObjects(record['documents']).objects.map(({ content }) => content),
   );
   return links.filter(isLink).find((link) => link.sha256 === sha256);
 }
 
-/** Tells whether the text has the hash of its link. @param sha256 of the UTF-8 text, in hex */
-export async function matchesSha256(text: string, sha256: string): Promise<boolean> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+/** Tells whether bytes have the hash of their link. @param sha256 in hex */
+export async function matchesSha256(bytes: Uint8Array<ArrayBuffer>, sha256: string): Promise<boolean> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }

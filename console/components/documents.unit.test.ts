@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findLink, hasContent, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
+import { contentOf, findLink, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
 
 const link = (name: string) => ({ href: `https://api.example.org/documents/${name}`, sizeBytes: 4, sha256: name });
 const large = (...indexes: number[]) => ({
@@ -8,7 +8,7 @@ const large = (...indexes: number[]) => ({
   ...link('body'),
   documents: indexes.map((index) => ({ index, ...link(`d${index}`) })),
 });
-const small = { id: 'small', documents: [{ id: 'd', contentBase64: link('small') }] };
+const small = { id: 'small', documents: [{ id: 'd', content: link('small') }] };
 const pages = [{ careRecords: [small, large(0, 1)] }, { careRecords: [large(2)] }, { careRecords: [small] }];
 
 test('a linked record that is spread over pages becomes one record with the links of all pages', () => {
@@ -25,18 +25,26 @@ test('each document gets the link to its content, except a document whose link i
   expect(withDocumentLinks(record, large(0, 2).documents)).toEqual({
     ...record,
     documents: [
-      { id: 0, contentBase64: link('d0') },
+      { id: 0, content: link('d0') },
       { id: 1, contentBase64: '' },
-      { id: 2, contentBase64: link('d2') },
+      { id: 2, content: link('d2') },
     ],
   });
+});
+
+test('a field content of the insurer in a large record does not pass for a link', () => {
+  const record = { documents: [{ contentBase64: '', content: link('theirs') }, { content: link('theirs') }] };
+  expect(withDocumentLinks(record, large(0).documents)['documents']).toEqual([
+    { content: { ...link('d0'), insurerContent: link('theirs') } },
+    { content: { insurerContent: link('theirs') } },
+  ]);
 });
 
 test('elements of documents that are no objects stay as they were sent', () => {
   const record = { id: 'large', documents: [null, { id: 1, contentBase64: '' }, 'x', 5] };
   expect(withDocumentLinks(record, large(0, 1, 2).documents)['documents']).toEqual([
     null,
-    { id: 1, contentBase64: link('d1') },
+    { id: 1, content: link('d1') },
     'x',
     5,
   ]);
@@ -47,9 +55,13 @@ test('elements of documents that are no objects stay as they were sent', () => {
   ).toBe(undefined);
 });
 
-test('a document has content if there is a link to a text, or a text itself', () => {
-  for (const content of [link('d'), 'lone \ud83d']) expect(hasContent(content)).toBe(true);
-  for (const none of ['', null, undefined, 5, {}, { ...link('d'), sizeBytes: 0 }]) expect(hasContent(none)).toBe(false);
+test('a document has content if there is a link, or a text itself; what the insurer sends in the shape of a link is none', () => {
+  expect(contentOf({ content: link('d') })).toEqual(link('d'));
+  expect(contentOf({ contentBase64: 'lone \ud83d' })).toBe('lone \ud83d');
+  for (const contentBase64 of ['', null, undefined, 5, {}, link('d')])
+    expect(contentOf({ contentBase64 })).toBe(undefined);
+  for (const content of [{ ...link('d'), sizeBytes: 0 }, { insurerContent: link('d') }, null])
+    expect(contentOf({ content })).toBe(undefined);
 });
 
 test('the newer link to the same text is found in records and documents of all pages', () => {

@@ -1,4 +1,4 @@
-import { isRawNumber } from '../../core/json/lossless.ts';
+import { isRawNumber, printLossless } from '../../core/json/lossless.ts';
 
 /** An object that the insurer sent: it may have any fields, of any type. */
 export type InsurerData = Readonly<Record<string, unknown>>;
@@ -56,7 +56,7 @@ export function fieldsText(fields: InsurerData): string | undefined {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (entries.length === 0) return undefined;
   const texts = entries.slice(0, shownFieldsMax).map(([name, value]) => {
-    const text = JSON.stringify({ [name]: value }, null, 2).slice('{\n'.length, -'\n}'.length);
+    const text = printLossless({ [name]: value }, 2).slice('{\n'.length, -'\n}'.length);
     return text.length > fieldCharactersMax ? `${text.slice(0, fieldCharactersMax)} …` : text;
   });
   return `{\n${texts.join(',\n')}${entries.length > shownFieldsMax ? ',\n  …' : ''}\n}`;

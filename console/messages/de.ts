@@ -523,6 +523,11 @@ export const de = {
     diagnoses: 'Diagnosen',
     documents: 'Dokumente',
     download: 'Herunterladen',
+    show: 'Ansehen',
+    hide: 'Schließen',
+    previewOf: (name: string) => `Vorschau: ${name}`,
+    documentOtherType: (named: string, found: string | undefined) =>
+      `Die Krankenkasse nennt das Dokument ${named}, aber der Inhalt ist ${found ?? 'etwas anderes'}.`,
     documentNotBase64:
       'Die Krankenkasse hat den Inhalt nicht als Base64 geschickt. Er ist als Text gespeichert, so wie er kam.',
     documentMismatch: 'Die Daten stimmen nicht mit denen der Krankenkasse überein. Bitte versuchen Sie es noch einmal.',

@@ -502,6 +502,11 @@ export const en: Messages = {
     diagnoses: 'Diagnoses',
     documents: 'Documents',
     download: 'Download',
+    show: 'View',
+    hide: 'Close',
+    previewOf: (name) => `Preview: ${name}`,
+    documentOtherType: (named, found) =>
+      `The insurer calls the document ${named}, but its content is ${found ?? 'something else'}.`,
     documentNotBase64: 'The insurer did not send the content as base64. It is saved as text, as it came.',
     documentMismatch: 'The data differs from what the insurer sent. Please try again.',
     documentEmpty: 'The insurer sent no content.',

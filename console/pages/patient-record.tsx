@@ -1,27 +1,24 @@
 import { useMutation } from '@tanstack/react-query';
-import { decodeContent } from '../../core/domain/document-content.ts';
 import { parseLossless } from '../../core/json/lossless.ts';
-import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import {
   findLink,
-  hasContent,
-  isLink,
   isLinked,
   type LinkedRecord,
   matchesSha256,
   mergeRecords,
   withDocumentLinks,
 } from '../components/documents.ts';
-import { fieldsText, type InsurerData, objectOf, takeObjects, takeTexts, textOf } from '../components/insurer-data.ts';
+import { type InsurerData, objectOf, takeObjects, takeTexts, textOf } from '../components/insurer-data.ts';
 import { LoadMore } from '../components/load-more.tsx';
 import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
-import { saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { navigateTo } from '../route.ts';
+import { OtherFields } from './other-fields.tsx';
+import { DocumentMismatch, PatientDocument, type ReadLink } from './patient-document.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 
 export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
@@ -89,25 +86,18 @@ function RecordsAge({ asOf }: { readonly asOf: string | undefined }) {
   );
 }
 
-class DocumentMismatch extends Error {
-  override readonly name = 'DocumentMismatch';
-}
-
-/** Reads the text behind a link. @throws ApiError; DocumentMismatch if its hash is not the link's */
-type ReadLink = (link: Link) => Promise<string>;
-
 function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
   const { api } = useConnection();
   return async (link) => {
-    const text = await api.fetchLink(link).catch(async (error: unknown) => {
+    const bytes = await api.fetchLink(link).catch(async (error: unknown) => {
       if (!isProblem(error, 'link-expired')) throw error;
       const { data } = await patient.refetch(); // returns new links
       const renewed = findLink(link.sha256, data?.pages ?? []);
       if (renewed === undefined) throw error;
       return await api.fetchLink(renewed);
     });
-    if (!(await matchesSha256(text, link.sha256))) throw new DocumentMismatch();
-    return text;
+    if (!(await matchesSha256(bytes, link.sha256))) throw new DocumentMismatch();
+    return bytes;
   };
 }
 
@@ -260,80 +250,20 @@ function Documents({ documents, read }: { readonly documents: readonly InsurerDa
       <ul className="documents">
         {documents.map((document, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the order is fixed
-          <Document key={index} document={document} read={read} />
+          <PatientDocument key={index} document={document} read={read} />
         ))}
       </ul>
     </div>
   );
 }
 
-function Document({ document, read }: { readonly document: InsurerData; readonly read: ReadLink }) {
-  const { t, formats } = useLocale();
-  const { contentBase64, ...rest } = document;
-  const isOfType = typeof contentBase64 === 'string' || isLink(contentBase64);
-  const { texts, others } = takeTexts(isOfType ? rest : document, ['id', 'title', 'mediaType']);
-  const name = texts.title ?? texts.id ?? '';
-  const sent = hasContent(contentBase64) ? contentBase64 : undefined;
-  const download = useMutation({
-    mutationFn: async (content: string | Link) => {
-      const text = typeof content === 'string' ? content : await read(content);
-      const bytes = decodeContent(text);
-      // the insurer sets the media type: a neutral one keeps the browser from opening the file as a page
-      const file = new Blob([bytes ?? text], { type: 'application/octet-stream' });
-      saveFile(fileName(name, bytes === undefined ? 'text/plain' : texts.mediaType), file);
-      return { isDecoded: bytes !== undefined };
-    },
-    gcTime: 0,
-  });
-  const facts = [texts.mediaType, isLink(sent) ? formats.bytes(Math.floor((sent.sizeBytes * 3) / 4)) : undefined];
-  return (
-    <li>
-      <span>
-        <bdi>{name}</bdi> <small>{facts.filter((fact) => fact !== undefined).join(' · ')}</small>
-      </span>
-      {sent === undefined ? (
-        // a document of a linked record is empty as long as its link is on a page that is not loaded
-        <small>{contentBase64 === '' ? t.patient.documentLater : t.patient.documentEmpty}</small>
-      ) : (
-        <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate(sent)}>
-          {t.patient.download}
-          <span className="visually-hidden">
-            : <bdi>{name}</bdi>
-          </span>
-        </Button>
-      )}
-      {download.data?.isDecoded === false && <Notice kind="warning">{t.patient.documentNotBase64}</Notice>}
-      {download.error instanceof DocumentMismatch ? (
-        <Notice kind="error">{t.patient.documentMismatch}</Notice>
-      ) : (
-        <Problem error={download.error} />
-      )}
-      <OtherFields of={objectOf(others)} />
-    </li>
-  );
-}
-
-const fileExtensions: ReadonlyMap<string | undefined, string> = new Map([
-  ['application/pdf', 'pdf'],
-  ['application/xml', 'xml'],
-  ['image/jpeg', 'jpg'],
-  ['image/png', 'png'],
-  ['text/plain', 'txt'],
-]);
-
-/** Returns a name that is valid in every file system. */
-const fileName = (name: string, mediaType: string | undefined): string =>
-  `${
-    name
-      .replace(/[^\p{L}\p{N} ._-]+/gu, ' ')
-      .trim()
-      .slice(0, 80) || 'document'
-  }.${fileExtensions.get(mediaType) ?? 'bin'}`;
-
 /** Shows a record that is too large for the answer, and loads it on request. */
 function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
-  const load = useMutation({ mutationFn: async () => parseLossless(await read(link)) as InsurerData, gcTime: 0 });
+  const load = useMutation({
+    mutationFn: async () => parseLossless(new TextDecoder().decode(await read(link))) as InsurerData,
+    gcTime: 0,
+  });
   if (load.data) return <CareRecord record={withDocumentLinks(load.data, link.documents)} read={read} />;
   return (
     <>
@@ -352,20 +282,6 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
         <Problem error={load.error} />
       )}
     </>
-  );
-}
-
-function OtherFields({ of: fields }: { readonly of: InsurerData }) {
-  const { t } = useLocale();
-  const text = fieldsText(fields);
-  if (text === undefined) return null;
-  return (
-    <details>
-      <summary>{t.patient.otherFields}</summary>
-      <pre className="raw code" dir="auto">
-        {text}
-      </pre>
-    </details>
   );
 }
 

@@ -1,11 +1,15 @@
 import { parseLossless, printLossless } from '../json/lossless.ts';
+import { type DocumentFile, decodeSent } from './document-file.ts';
+import { fileNameOf, mediaTypeOf } from './file-headers.ts';
 
-/** The text of a document, separated from its record. */
+/** The content of a document, separated from its record: a file, the text as it was sent, or both. */
 export interface SplitDocument {
   /** its position among the record's documents, from 0 */
   readonly index: number;
-  /** contentBase64 as the insurer sent it, even if it is not valid base64 */
-  readonly contentBase64: string;
+  /** absent if the text is no base64 */
+  readonly file?: DocumentFile;
+  /** contentBase64 as the insurer sent it; absent if it is the base64 of the file */
+  readonly sent?: string;
 }
 
 export interface SplitRecord {
@@ -29,6 +33,9 @@ interface Answer {
 }
 interface HeldDocument {
   contentBase64: string;
+  readonly id?: unknown;
+  readonly title?: unknown;
+  readonly mediaType?: unknown;
 }
 
 /** Returns the documents of a record whose content is a text. The others stay in the record as they were sent. */
@@ -52,7 +59,7 @@ export function splitAnswer(text: string): SplitAnswer {
     for (const [index, document] of documentsOf(record)) {
       const { contentBase64 } = document;
       if (!contentBase64.isWellFormed()) continue; // UTF-8 cannot represent a lone surrogate, but an escape in JSON can
-      documents.push({ index, contentBase64 });
+      documents.push({ index, ...contentOf(document) });
       document.contentBase64 = '';
     }
     return { recordId: record.id, body: printLossless(record), documents };
@@ -62,11 +69,25 @@ export function splitAnswer(text: string): SplitAnswer {
   return { kvnr, envelope: printLossless(answer), records };
 }
 
+function contentOf({ contentBase64, id, title, mediaType: sentMediaType }: HeldDocument): Omit<SplitDocument, 'index'> {
+  const { bytes, sent } = decodeSent(contentBase64);
+  const mediaType = mediaTypeOf(sentMediaType);
+  const name = fileNameOf(title ?? id, mediaType);
+  return {
+    ...(bytes && { file: { bytes, mediaType: mediaType ?? 'application/octet-stream', name } }),
+    ...(sent !== undefined && { sent }),
+  };
+}
+
+/** Returns contentBase64 as the insurer sent it. */
+export const sentText = ({ file, sent }: Pick<SplitDocument, 'file' | 'sent'>): string =>
+  sent ?? Buffer.from(file?.bytes ?? []).toString('base64');
+
 /** Joins a record and its documents to the record that the insurer sent. */
 export function joinRecord({ body, documents }: Pick<SplitRecord, 'body' | 'documents'>): string {
   if (documents.length === 0) return body;
   const record = parseLossless(body) as Answer['careRecords'][number];
-  const contents = new Map(documents.map(({ index, contentBase64 }) => [index, contentBase64]));
+  const contents = new Map(documents.map((document) => [document.index, sentText(document)]));
   for (const [index, document] of documentsOf(record))
     document.contentBase64 = contents.get(index) ?? document.contentBase64;
   return printLossless(record);

@@ -61,16 +61,21 @@ test('compact text stays identical, including digits and the order of fields', (
   expect(joinAnswer(splitAnswer(text))).toBe(text);
 });
 
-test('the envelope names nobody, and the bodies of records hold no document', () => {
+test('the envelope names nobody, and documents are files, with their text only if it is not the base64 of the file', () => {
+  const bytes = expect.toSatisfy((file: Uint8Array) => Buffer.from(file).equals(Buffer.from('ABC')));
   const { envelope, records } = splitAnswer(
-    '{"kvnr":"A123456780","careRecords":[{"id":"r","documents":[{"contentBase64":"QUJD"},{"contentBase64":"\\ud800"}]}],"page":1}',
+    '{"kvnr":"A123456780","careRecords":[{"id":"r","documents":[{"title":"Brief","mediaType":"text/plain","contentBase64":"QUJD"},{"contentBase64":"QU\\nJD"},{"contentBase64":"Kein Befund"},{"contentBase64":"\\ud800"}]}],"page":1}',
   );
   expect(envelope).toBe('{"kvnr":"","careRecords":[],"page":1}');
   expect(records).toEqual([
     {
       recordId: 'r',
-      body: '{"id":"r","documents":[{"contentBase64":""},{"contentBase64":"\\ud800"}]}',
-      documents: [{ index: 0, contentBase64: 'QUJD' }],
+      body: '{"id":"r","documents":[{"title":"Brief","mediaType":"text/plain","contentBase64":""},{"contentBase64":""},{"contentBase64":""},{"contentBase64":"\\ud800"}]}',
+      documents: [
+        { index: 0, file: { bytes, mediaType: 'text/plain', name: 'Brief.txt' } },
+        { index: 1, file: { bytes, mediaType: 'application/octet-stream', name: 'document.bin' }, sent: 'QU\nJD' },
+        { index: 2, sent: 'Kein Befund' },
+      ],
     },
   ]);
 });

@@ -1,3 +1,5 @@
+import { parseWithoutSource, printWithoutSource, RawNumberText } from './lossless-text.ts';
+
 /**
  * Types of the lossless JSON functions: a number that JavaScript would print differently (`12345678901234567890`,
  * `1.0`, `-0`) stays as it was written. Node has them (TC39 proposal "JSON.parse source text access"); TypeScript has
@@ -12,13 +14,16 @@ interface LosslessJson {
   isRawJSON(value: unknown): value is RawNumber;
 }
 const json = JSON as unknown as LosslessJson;
+/** Browsers have got both functions in the same version. */
+const keepsSource = (): boolean => 'rawJSON' in JSON;
 
 /** A number whose text is kept. */
 export interface RawNumber {
   readonly rawJSON: string;
 }
 
-export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value);
+export const isRawNumber = (value: unknown): value is RawNumber =>
+  keepsSource() ? json.isRawJSON(value) : value instanceof RawNumberText;
 
 /**
  * Matches a number that JavaScript may print differently: with a point or an exponent, with 16 digits or more, or -0. A
@@ -33,6 +38,7 @@ const maybeChanged = /(?:^|[[:,])\s*-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
  */
 export function parseLossless(text: string): unknown {
   if (!maybeChanged.test(text)) return JSON.parse(text); // 2 to 4 times faster
+  if (!keepsSource()) return parseWithoutSource(text);
   return json.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source ? json.rawJSON(source) : value,
   );
@@ -41,5 +47,7 @@ export function parseLossless(text: string): unknown {
 /**
  * Prints a result of `parseLossless` as compact JSON text: every field, numbers as written, lone surrogates escaped.
  * Loses whitespace, the way in which characters were escaped, and the first of two fields with the same name.
+ * @param indent as of JSON.stringify
  */
-export const printLossless = (value: unknown): string => JSON.stringify(value);
+export const printLossless = (value: unknown, indent?: number): string =>
+  keepsSource() ? JSON.stringify(value, undefined, indent) : printWithoutSource(value, indent);

@@ -56,7 +56,7 @@ test('a record that does not fit into an item together with its list of document
   await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify(answer)));
   const [record] = (await careRecords.read(patientRef, '1'))?.records ?? [];
   if (record === undefined) throw new Error('no record');
-  expect((await careRecords.readDocuments(record)).map(({ contentBase64 }) => ({ contentBase64 }))).toEqual(documents);
+  expect((await careRecords.readDocuments(record)).map(({ sent }) => ({ contentBase64: sent }))).toEqual(documents);
 });
 
 test.each([

@@ -1,6 +1,8 @@
 import { type DynamoDBDocumentClient, GetCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import { idInKey } from '../domain/care-record.ts';
+import { decodeContent } from '../domain/document-content.ts';
+import { sha1Of } from '../domain/document-file.ts';
 import type { SplitAnswer, SplitDocument } from '../domain/split-answer.ts';
 import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
@@ -13,11 +15,16 @@ import type { WriteGuard } from './write-guard.ts';
 const bodyInItemBytes = 300_000;
 const objectsAtOnce = 8;
 
-/** A document of a stored record. Its object holds contentBase64 as the insurer sent it. */
+/** A document of a stored record. */
 export interface DocumentReference {
   /** its position among the record's documents, from 0 */
   readonly index: number;
+  /** the file; without `fileSha1`, contentBase64 as the insurer sent it: it is no base64, or an earlier version has stored it */
   readonly content: PayloadReference;
+  /** base64 of the file's SHA-1, which FHIR has in an attachment (R4, Attachment.hash) */
+  readonly fileSha1?: string;
+  /** contentBase64 as the insurer sent it; absent if it is the base64 of the file */
+  readonly sent?: PayloadReference;
 }
 
 export interface StoredCareRecord {
@@ -62,8 +69,13 @@ export interface CareRecordsStore {
   ): Promise<CareRecordsPage | undefined>;
   /** Returns SplitAnswer.envelope: the insurer's answer without its records; undefined as for `read`. */
   readEnvelope(patientRef: string, careVersion: string): Promise<string | undefined>;
-  /** Returns the text of a record's documents. @throws PayloadError `missing` if the version has been deleted since */
-  readDocuments(record: StoredCareRecord): Promise<SplitDocument[]>;
+  /** Returns contentBase64 of a record's documents, as sent. @throws PayloadError `missing` if the version has been deleted since */
+  readDocuments(record: StoredCareRecord): Promise<Required<Omit<SplitDocument, 'file'>>[]>;
+  /**
+   * Returns a document's file, also if an earlier version stored it as text. Undefined if that is no base64.
+   * @throws PayloadError `missing` if the version has been deleted since
+   */
+  readFile(document: DocumentReference): Promise<Uint8Array | undefined>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
   /** Lists all versions and all objects of a patient, including large master data. */
@@ -127,6 +139,20 @@ export function createCareRecordsStore(
     return {
       bodyRef: await objects.put(patientRef, careVersion, body),
       documentsRef: await objects.put(patientRef, careVersion, documentsText),
+    };
+  };
+
+  const placeDocument = async (
+    patientRef: string,
+    careVersion: string,
+    { index, file, sent }: SplitDocument,
+  ): Promise<DocumentReference> => {
+    if (file === undefined) return { index, content: await objects.put(patientRef, careVersion, sent ?? '') };
+    return {
+      index,
+      content: await objects.putFile(patientRef, careVersion, file),
+      fileSha1: sha1Of(file.bytes),
+      ...(sent !== undefined && { sent: await objects.put(patientRef, careVersion, sent) }),
     };
   };
 
@@ -209,10 +235,9 @@ export function createCareRecordsStore(
         documents.map((document) => ({ position, document })),
       );
       const references: DocumentReference[][] = records.map(() => []);
-      await forEachParallel(contents, objectsAtOnce, async ({ position, document: { index, contentBase64 } }) => {
+      await forEachParallel(contents, objectsAtOnce, async ({ position, document }) => {
         writeGuard?.check();
-        const content = await objects.put(patientRef, careVersion, contentBase64);
-        references[position]?.push({ index, content });
+        references[position]?.push(await placeDocument(patientRef, careVersion, document));
       });
       await forEachParallel(records.entries(), objectsAtOnce, async ([position, { recordId, body }]) => {
         writeGuard?.check();
@@ -261,12 +286,17 @@ export function createCareRecordsStore(
     },
 
     async readDocuments({ documents }) {
-      const texts: SplitDocument[] = [];
-      await forEachParallel(documents.entries(), objectsAtOnce, async ([place, { index, content }]) => {
-        texts[place] = { index, contentBase64: await objects.get(content) };
+      const texts: Required<Omit<SplitDocument, 'file'>>[] = [];
+      await forEachParallel(documents.entries(), objectsAtOnce, async ([place, { index, content, fileSha1, sent }]) => {
+        const text = sent ?? (fileSha1 === undefined ? content : undefined);
+        const encoded = async () => Buffer.from(await objects.getFile(content)).toString('base64');
+        texts[place] = { index, sent: text ? await objects.get(text) : await encoded() };
       });
       return texts;
     },
+
+    readFile: async ({ content, fileSha1 }) =>
+      fileSha1 === undefined ? decodeContent(await objects.get(content)) : await objects.getFile(content),
 
     async deleteVersion(patientRef, careVersion) {
       await deleteItems(patientRef, wholeVersion(careVersion));

@@ -1,30 +1,46 @@
 import type { PayloadReference } from '../contract/payload-reference.ts';
+import type { DocumentFile } from '../domain/document-file.ts';
+import { contentDisposition } from '../domain/file-headers.ts';
 import {
   type Bucket,
   deleteObjects,
   deletePrefix,
   getObject,
   hasObject,
-  linkToText,
+  linkToObject,
   listKeys,
   putObject,
 } from './objects.ts';
 
+/** What an object holds. A file has headers of its own; objects of earlier versions have none. */
+export const objectForms = ['file', 'text', 'record'] as const;
+export type ObjectForm = (typeof objectForms)[number];
+const mediaTypes = { file: undefined, text: 'text/plain; charset=utf-8', record: 'application/json' } as const;
+
 /**
- * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the
- * insurer sent, and records that are too large for an item. 0.2.0 stored
- * list entries that are too large for an item under `documents/{patientRef}/entry/`.
+ * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold texts of care records: records that are too large for an
+ * item, and contents of documents as the insurer sent them. `…/{sha256}-{hash of the headers}` are documents as files, with their
+ * media type and name as the object's headers. 0.2.0 stored list entries that are too large for an item under
+ * `documents/{patientRef}/entry/`.
  */
 export interface DocumentsStore {
   /** @param text well-formed Unicode, because UTF-8 cannot represent lone surrogates */
   put(patientRef: string, careVersion: string, text: string): Promise<PayloadReference>;
+  putFile(patientRef: string, careVersion: string, file: DocumentFile): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
+  /** @throws PayloadError `missing`, `corrupt` */
+  getFile(reference: PayloadReference): Promise<Uint8Array>;
   /**
-   * Returns a presigned URL of the text; undefined if the object is gone.
+   * Returns a presigned URL of an object; undefined if the object is gone.
    * @param origin of S3, if it has another address for the reader than for this process
    */
-  linkTo(reference: PayloadReference, lifetimeSeconds: number, origin?: string): Promise<string | undefined>;
+  linkTo(
+    reference: Pick<PayloadReference, 'key'>,
+    form: ObjectForm,
+    lifetimeSeconds: number,
+    origin?: string,
+  ): Promise<string | undefined>;
   delete(reference: PayloadReference): Promise<void>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes the objects of versions before this one. */
@@ -38,9 +54,17 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
   return {
     put: async (patientRef, careVersion, text) =>
       await putObject(bucket, `documents/${patientRef}/${careVersion}/`, Buffer.from(text, 'utf8')),
+    putFile: async (patientRef, careVersion, { bytes, mediaType, name }) =>
+      await putObject(bucket, `documents/${patientRef}/${careVersion}/`, bytes, {
+        contentType: mediaType,
+        contentDisposition: contentDisposition(name),
+      }),
     get: async (reference) => (await getObject(bucket, reference)).toString('utf8'),
-    linkTo: async ({ key }, lifetimeSeconds, origin) =>
-      (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds, origin) : undefined,
+    getFile: async (reference) => await getObject(bucket, reference),
+    linkTo: async (reference, form, lifetimeSeconds, origin) =>
+      (await hasObject(bucket, reference.key))
+        ? await linkToObject(bucket, reference, lifetimeSeconds, mediaTypes[form], origin)
+        : undefined,
     delete: async ({ key }) => await deleteObjects(bucket, [key]),
     deleteVersion: async (patientRef, careVersion) =>
       await deletePrefix(bucket, `documents/${patientRef}/${careVersion}/`),

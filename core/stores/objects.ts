@@ -32,11 +32,32 @@ export class PayloadError extends Error {
   }
 }
 
-/** Stores bytes under `{prefix}{sha256}`. The same bytes become the same object. */
-export async function putObject({ s3, name }: Bucket, prefix: string, body: Uint8Array): Promise<PayloadReference> {
-  const sha256 = createHash('sha256').update(body).digest('hex');
-  const key = `${prefix}${sha256}`;
-  await s3.send(new PutObjectCommand({ Bucket: name, Key: key, Body: body }));
+/** Headers with which S3 answers an object. */
+export interface ObjectHeaders {
+  readonly contentType: string;
+  readonly contentDisposition: string;
+}
+
+/**
+ * Stores bytes under `{prefix}{sha256}`. The same bytes become the same object.
+ * @param headers also part of the key, because the same bytes may have another name. Such an object tells its SHA-256, too
+ */
+export async function putObject(
+  { s3, name }: Bucket,
+  prefix: string,
+  body: Uint8Array,
+  headers?: ObjectHeaders,
+): Promise<PayloadReference> {
+  const digest = createHash('sha256').update(body).digest();
+  const sha256 = digest.toString('hex');
+  const headersHash = headers && createHash('sha256').update(JSON.stringify(headers)).digest('hex').slice(0, 16);
+  const key = `${prefix}${sha256}${headersHash === undefined ? '' : `-${headersHash}`}`;
+  const described = headers && {
+    ContentType: headers.contentType,
+    ContentDisposition: headers.contentDisposition,
+    Metadata: { 'repr-digest': `sha-256=:${digest.toString('base64')}:` }, // RFC 9530, 3
+  };
+  await s3.send(new PutObjectCommand({ Bucket: name, Key: key, Body: body, ...described }));
   return { key, sizeBytes: body.byteLength, sha256 };
 }
 
@@ -68,20 +89,22 @@ export async function hasObject({ s3, name }: Bucket, key: string): Promise<bool
 }
 
 /**
- * Returns a presigned URL of an object's text. Everybody who has the URL can read the text, so it must not be logged.
+ * Returns a presigned URL of an object. Everybody who has the URL can read the object, so it must not be logged.
+ * @param mediaType of the answer, which is then an attachment without a name; default: the headers that the object was stored with.
+ *   A name would stand in the URL
  * @param origin of S3 for the reader, if it is not that of the client: the host is part of the signature
  */
-export async function linkToText(
+export async function linkToObject(
   { s3, name }: Bucket,
-  key: string,
+  { key }: Pick<PayloadReference, 'key'>,
   lifetimeSeconds: number,
+  mediaType?: string,
   origin?: string,
 ): Promise<string> {
   const command = new GetObjectCommand({
     Bucket: name,
     Key: key,
-    ResponseContentType: 'text/plain; charset=utf-8',
-    ResponseContentDisposition: 'attachment',
+    ...(mediaType !== undefined && { ResponseContentType: mediaType, ResponseContentDisposition: 'attachment' }),
     ResponseCacheControl: 'no-store',
   });
   if (origin === undefined) return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });

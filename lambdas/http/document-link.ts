@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import { type Role, roles } from '../../core/domain/access.ts';
+import type { DocumentReference } from '../../core/stores/care-records.ts';
+import { type ObjectForm, objectForms } from '../../core/stores/documents.ts';
 import type { Actor } from './actor.ts';
 import { Problem } from './problems.ts';
 import { type TokenCipher, TokenCipherError } from './token-cipher.ts';
@@ -13,6 +15,9 @@ const purpose = 'document';
 export interface DocumentLink {
   readonly patientRef: string;
   readonly content: PayloadReference;
+  readonly form: ObjectForm;
+  /** key of the text as the insurer sent it, if it is not the file's base64 */
+  readonly sentKey?: string;
   readonly reader: Actor;
 }
 
@@ -22,20 +27,44 @@ const linkContent = z.object({
   k: z.string(),
   n: z.number(),
   h: z.string(),
+  f: z.enum(objectForms).default('text'), // links of earlier versions have none
+  s: z.string().optional(),
   w: z.string(),
   m: z.string().optional(),
   r: z.enum(roles),
 });
 
-/** Creates the token of a link. */
+/** Returns what a link to a document leads to. */
+export const formOf = ({
+  content,
+  fileSha1,
+  sent,
+}: DocumentReference): Pick<DocumentLink, 'content' | 'form' | 'sentKey'> => ({
+  content,
+  form: fileSha1 === undefined ? 'text' : 'file',
+  ...(sent && { sentKey: sent.key }),
+});
+
+/** Creates the token of a link. @returns also when it expires, ISO 8601 UTC */
 export async function encryptDocumentLink(
   tokenCipher: TokenCipher,
-  { patientRef, content, reader }: DocumentLink,
-): Promise<string> {
+  { patientRef, content, form, sentKey, reader }: DocumentLink,
+): Promise<{ token: string; expiresAt: string }> {
   const { key: k, sizeBytes: n, sha256: h } = content;
   const [r] = reader.roles as [Role];
-  const facts: z.input<typeof linkContent> = { p: patientRef, k, n, h, w: reader.who, m: reader.name, r };
-  return await tokenCipher.encrypt(purpose, facts, lifetimeSeconds);
+  const facts: z.input<typeof linkContent> = {
+    p: patientRef,
+    k,
+    n,
+    h,
+    f: form,
+    s: sentKey,
+    w: reader.who,
+    m: reader.name,
+    r,
+  };
+  const expiresAt = new Date(Date.now() + lifetimeSeconds * 1_000).toISOString();
+  return { token: await tokenCipher.encrypt(purpose, facts, lifetimeSeconds), expiresAt };
 }
 
 /**
@@ -59,7 +88,17 @@ export async function decryptDocumentLink(
 }
 
 function linkOf(content: unknown): DocumentLink {
-  const { p: patientRef, k: key, n: sizeBytes, h: sha256, w: who, m: name, r } = linkContent.parse(content);
+  const {
+    p: patientRef,
+    k: key,
+    n: sizeBytes,
+    h: sha256,
+    f: form,
+    s: sentKey,
+    w: who,
+    m: name,
+    r,
+  } = linkContent.parse(content);
   const reader = { who, ...(name !== undefined && { name }), roles: [r] };
-  return { patientRef, content: { key, sizeBytes, sha256 }, reader };
+  return { patientRef, content: { key, sizeBytes, sha256 }, form, ...(sentKey !== undefined && { sentKey }), reader };
 }

@@ -259,9 +259,14 @@ export const operations = {
     path: '/documents/{token}',
     group: 'patients',
     roles: 'link',
-    summary: 'Returns the content of a document, by a link from an earlier answer',
+    summary: 'Returns a document as a file, or the text of a care record, by a link from an earlier answer',
     params: schemas.documentPath,
-    answer: { status: 302, description: 'Redirects to the content. The address is valid for one minute.' },
+    query: schemas.documentQuery,
+    answer: {
+      status: 302,
+      description:
+        'Redirects to the file, with its media type, its name and its SHA-256 (`x-amz-meta-repr-digest`, RFC 9530). It may be read in ranges. The address is valid for one minute.',
+    },
     problems: ['document-unknown', 'link-expired', 'storage-unavailable'],
     access: 'read-document',
   },

@@ -597,19 +597,42 @@ const link = {
   href: z.url().meta({ description: 'Valid for five minutes. Needs no token. Its use is recorded as yours.' }),
   sizeBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  expiresAt: time,
 };
-const contentLink = z
-  .object(link)
-  .meta({ id: 'ContentLink', description: 'Link to a text, with its size and SHA-256.' });
+const documentLink = {
+  ...link,
+  as: z.literal('sent').optional().meta({
+    description:
+      'The link leads to the text `contentBase64` as the insurer sent it, not to a file: it is no base64, or an earlier version has stored it.',
+  }),
+  sent: z.object({ sizeBytes: count, sha256: link.sha256 }).optional().meta({
+    description:
+      'The base64 of the file is not the very text that the insurer sent. That text is behind `{href}?as=sent`.',
+  }),
+};
+const documentContent = z
+  .object({
+    ...z.object(documentLink).partial().shape,
+    insurerContent: z.unknown().optional().meta({
+      description: 'What the insurer itself has sent as a field `content` of the document.',
+    }),
+  })
+  .meta({
+    id: 'DocumentContent',
+    description:
+      'Link to the file, with its size and SHA-256, in place of the text `contentBase64`. Without `href`, the insurer has sent no text.',
+  });
 const careRecord = z
   .looseObject({
     id: z.string(),
     documents: z
       .array(
         z.looseObject({
-          contentBase64: z
-            .union([contentLink, z.string()])
-            .meta({ description: 'A link. The text itself only if it is not well-formed Unicode.' }),
+          content: documentContent.optional(),
+          contentBase64: z.unknown().optional().meta({
+            description:
+              'As the insurer sent it, if it is no text, or a text that is not well-formed Unicode. Otherwise absent.',
+          }),
         }),
       )
       .optional(),
@@ -623,7 +646,7 @@ const linkedCareRecord = z
     id: z.string(),
     linked: z.literal(true),
     ...link,
-    documents: z.array(z.object({ index: count, ...link })),
+    documents: z.array(z.object({ index: count, ...documentLink })),
   })
   .meta({
     id: 'LinkedCareRecord',
@@ -652,6 +675,12 @@ export const documentPath = z.strictObject({
     .string()
     .max(4_000)
     .regex(/^[\w.-]+$/, 'is a link of this API'),
+});
+export const documentQuery = z.strictObject({
+  as: z.literal('sent').optional().meta({
+    description:
+      'The text `contentBase64` as the insurer sent it, where `content.sent` or `content.as` says that it is kept.',
+  }),
 });
 
 const accessOperation = z.enum(Object.keys(accessOperations) as [keyof typeof accessOperations]);

@@ -43,7 +43,7 @@ async function validAsk(name: OperationName): Promise<Ask> {
   };
   if (name === 'readDocument') {
     const read = await api.ask('readPatient', { role: 'clinician', params: { patientRef: patient.patientRef } });
-    return { params: { token: read.json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1) } };
+    return { params: { token: read.json.careRecords[0].documents[0].content.href.split('/').at(-1) } };
   }
   const { patientRef } = patient;
   const asked = await fhirAsk(name);

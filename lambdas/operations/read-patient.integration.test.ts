@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, expect, test } from 'vitest';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { createCareRecordsStore } from '../../core/stores/care-records.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   api = await openApi();
 });
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');
 const read = async (patientRef: string, nextToken?: string) =>
   await api.ask('readPatient', {
     role: 'clinician',
@@ -52,40 +52,143 @@ test('on an emulator, a document is fetched from the host that the reader uses, 
   const { json } = await read(patientRef);
   const { port } = new URL(process.env['AWS_ENDPOINT_URL'] ?? '');
   const headers = { host: `localhost:${port}` }; // the Lambda itself uses 127.0.0.1
-  const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
+  const token = tokenIn(json.careRecords[0].documents[0].content.href);
   const location = (await api.ask('readDocument', { params: { token }, headers })).headers['location'] ?? '';
   expect(new URL(location).host).toBe(headers.host);
-  expect(await (await fetch(location)).text()).toBe('aGFsbG8=');
+  expect(await (await fetch(location)).text()).toBe('hallo');
 });
 
-test("a document is a link that works without a token, and its use is recorded in the reader's name", async () => {
-  const content = 'not base64 at all, and that is how the insurer sent it: ü';
-  const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', href: 'theirs', contentBase64: content }] }]);
-  const { patientRef } = await api.storePatient(record);
+/** Follows a link, as a client without a token does. */
+async function follow(
+  href: string,
+  query: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
+) {
+  const answered = await api.ask('readDocument', { params: { token: tokenIn(href) }, query });
+  return await fetch(answered.headers['location'] ?? '', { headers });
+}
+
+test('a document is a file behind a link: decoded, with its media type, a safe name, its SHA-256, and in ranges', async () => {
+  const bytes = Buffer.from('%PDF-1.7 Hä');
+  const sent = {
+    ...{ id: 'd1', href: 'theirs', title: 'Brief „Größe“', mediaType: 'application/pdf' },
+    ...{ contentBase64: bytes.toString('base64'), pages: 3 },
+  };
+  const { patientRef } = await api.storePatient(JSON.stringify([{ id: 'r1', documents: [sent] }]));
   const { json } = await read(patientRef);
-  const [document] = json.careRecords[0].documents;
-  expect(document).toMatchObject({ id: 'd1', href: 'theirs' });
-  const { href, sizeBytes, sha256: hash } = document.contentBase64;
-  expect({ sizeBytes, hash }).toEqual({ sizeBytes: Buffer.byteLength(content), hash: sha256(content) });
-  expect(href).not.toContain(patientRef);
-  const answered = await api.ask('readDocument', { params: { token: tokenIn(href) } });
+  const [{ content, ...others }] = json.careRecords[0].documents;
+  const { contentBase64: _, ...kept } = sent;
+  expect(others).toEqual(kept);
+  expect(content).toEqual({
+    href: expect.not.stringContaining(patientRef),
+    sizeBytes: bytes.length,
+    sha256: sha256(bytes),
+    expiresAt: expect.any(String),
+  });
+  const leftSeconds = (Date.parse(content.expiresAt) - Date.now()) / 1_000;
+  expect(leftSeconds).toBeGreaterThan(240);
+  expect(leftSeconds).toBeLessThanOrEqual(300);
+  const answered = await api.ask('readDocument', { params: { token: tokenIn(content.href) } });
   expect(answered.status).toBe(302);
-  const fetched = await fetch(answered.headers['location'] ?? '');
-  expect(await fetched.text()).toBe(content);
-  expect(new URL(answered.headers['location'] ?? '').searchParams.get('X-Amz-Expires')).toBe('60');
+  const location = new URL(answered.headers['location'] ?? '');
+  expect(location.searchParams.get('X-Amz-Expires')).toBe('60');
+  expect(decodeURIComponent(location.href)).not.toContain('Brief'); // a name may be that of a person
+  const file = await fetch(location);
+  expect(Buffer.from(await file.arrayBuffer())).toEqual(bytes);
+  expect(Object.fromEntries(file.headers)).toMatchObject({
+    'content-type': 'application/pdf',
+    'content-disposition': `attachment; filename="Brief Gro_e.pdf"; filename*=UTF-8''Brief%20Gr%C3%B6%C3%9Fe.pdf`,
+    'cache-control': 'no-store',
+    'x-amz-meta-repr-digest': `sha-256=:${createHash('sha256').update(bytes).digest('base64')}:`,
+  });
+  const range = await follow(content.href, {}, { range: 'bytes=1-3' });
+  expect([range.status, range.headers.get('content-range'), await range.text()]).toEqual([
+    206,
+    `bytes 1-3/${bytes.length}`,
+    'PDF',
+  ]);
+  expect(
+    (await api.ask('readDocument', { params: { token: tokenIn(content.href) }, query: { as: 'sent' } })).json,
+  ).toEqual(
+    expect.objectContaining({ type: problemType('document-unknown') }), // its base64 is what was sent
+  );
   const { json: log } = await api.ask('readAccessLog', { role: 'auditor', params: { patientRef } });
-  expect(log.entries.at(-1)).toMatchObject({
+  expect(log.entries.at(-2)).toMatchObject({
     operation: 'read-document',
     outcome: 'success',
     agent: { who: 'clinician-1', name: 'Demo clinician', role: 'clinician' },
-    entity: { kind: 'document', id: hash },
+    entity: { kind: 'document', id: content.sha256 },
   });
+});
+
+test.each([
+  ['base64url without padding', 'SMOkPz4', 'Hä?>'],
+  ['base64 in lines', 'SMOk\nPz4=', 'Hä?>'],
+  ['a data URL', 'data:text/plain,H%C3%A4%3F%3E', 'Hä?>'],
+])('of %s, the file and the very text that the insurer sent are read', async (_form, contentBase64, file) => {
+  const { patientRef } = await api.storePatient(JSON.stringify([{ id: 'r1', documents: [{ contentBase64 }] }]));
+  const { content } = (await read(patientRef)).json.careRecords[0].documents[0];
+  expect(content).toMatchObject({ sha256: sha256(file), sent: { sha256: sha256(contentBase64) } });
+  expect(await (await follow(content.href)).text()).toBe(file);
+  const sent = await follow(content.href, { as: 'sent' });
+  expect([sent.headers.get('content-type'), await sent.text()]).toEqual(['text/plain; charset=utf-8', contentBase64]);
+});
+
+test('a text that is no base64 is answered as the insurer sent it, and the answer says so', async () => {
+  const text = 'not base64 at all, and that is how the insurer sent it: ü';
+  const record = JSON.stringify([{ id: 'r1', documents: [{ mediaType: 'text/html', contentBase64: text }] }]);
+  const { patientRef } = await api.storePatient(record);
+  const { content } = (await read(patientRef)).json.careRecords[0].documents[0];
+  expect(content).toMatchObject({ as: 'sent', sizeBytes: Buffer.byteLength(text), sha256: sha256(text) });
+  for (const query of [{}, { as: 'sent' }]) {
+    const read = await follow(content.href, query);
+    expect(read.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await read.text()).toBe(text);
+  }
+});
+
+test('a document that an earlier version has stored is answered as the text that the insurer sent, and given to FHIR decoded', async () => {
+  const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
+  await storeAsBefore(patientRef, '1', 'QUJD');
+  const { content } = (await read(patientRef)).json.careRecords[0].documents[0];
+  expect(content).toMatchObject({ as: 'sent', sizeBytes: 4, sha256: sha256('QUJD') });
+  expect(await (await follow(content.href)).text()).toBe('QUJD');
+  const [record] = (await api.stores.careRecords.read(patientRef, '1'))?.records ?? [];
+  expect(record && (await api.stores.careRecords.readDocuments(record))).toEqual([{ index: 0, sent: 'QUJD' }]);
+  const found = await api.ask('searchFhirDocuments', { role: 'clinician', query: { patient: patientRef } });
+  const { resource } = found.json.entry[0];
+  expect(resource.content[0].attachment).not.toHaveProperty('size');
+  const binary = { params: { id: resource.id }, headers: { accept: 'application/fhir+json' } };
+  expect((await api.ask('readFhirBinary', { role: 'clinician', ...binary })).json).toMatchObject({ data: 'QUJD' });
+});
+
+/** Replaces the first document of the record r1 by one as 0.2.0 stored it. */
+async function storeAsBefore(patientRef: string, careVersion: string, text: string): Promise<void> {
+  const content = await api.stores.documents.put(patientRef, careVersion, text);
+  await DynamoDBDocumentClient.from(new DynamoDBClient({})).send(
+    new UpdateCommand({
+      TableName: defaultTables.careRecords,
+      Key: { patientRef, sk: `${careVersion}#r1` },
+      UpdateExpression: 'SET documents = :documents',
+      ExpressionAttributeValues: { ':documents': [{ index: 0, content }] },
+    }),
+  );
+}
+
+test("an insurer's own field in the shape of our link cannot be taken for one", async () => {
+  const theirs = { href: 'https://elsewhere.example/d', sizeBytes: 3, sha256: sha256('ABC') };
+  const documents = [{ contentBase64: theirs }, { content: theirs }, { contentBase64: 'QUJD', content: theirs }];
+  const { patientRef } = await api.storePatient(JSON.stringify([{ id: 'r1', documents }]));
+  const [first, second, third] = (await read(patientRef)).json.careRecords[0].documents;
+  expect([first, second]).toEqual([{ contentBase64: theirs }, { content: { insurerContent: theirs } }]);
+  expect(third.content).toMatchObject({ insurerContent: theirs, sizeBytes: 3 });
+  expect(third.content.href).not.toBe(theirs.href);
 });
 
 test('a link is rejected if it was changed, was not issued by us, has expired, or its document is gone', async () => {
   const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]');
   const { json } = await read(patientRef);
-  const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
+  const token = tokenIn(json.careRecords[0].documents[0].content.href);
   const typeOf = async (text: string) => (await api.ask('readDocument', { params: { token: text } })).json.type;
   expect(await typeOf(withOneCharacterChanged(token))).toBe(problemType('document-unknown'));
   expect(await typeOf('a.b.c.d.e')).toBe(problemType('document-unknown'));
@@ -93,11 +196,12 @@ test('a link is rejected if it was changed, was not issued by us, has expired, o
   expect(await typeOf(place)).toBe(problemType('document-unknown'));
   const content = { key: `documents/${patientRef}/1/${sha256('QUJD')}`, sizeBytes: 4, sha256: sha256('QUJD') };
   const reader = { who: 'anna', roles: ['clinician' as const] };
+  const form = 'text';
   const past = {
     encrypt: async (purpose: string, facts: object) =>
       await createTokenCipher(pseudonymKey).encrypt(purpose, facts as never, -1),
   };
-  const expired = await encryptDocumentLink(past as never, { patientRef, content, reader });
+  const { token: expired } = await encryptDocumentLink(past as never, { patientRef, content, form, reader });
   expect(await typeOf(expired)).toBe(problemType('link-expired'));
   await api.stores.documents.deleteVersion(patientRef, '1');
   expect(await typeOf(token)).toBe(problemType('document-unknown'));
@@ -134,7 +238,7 @@ test('care records of any size come in pages that fit into an answer, each recor
 }, 60_000);
 
 test('a record with more documents than one answer can link continues on further pages', async () => {
-  const documents = Array.from({ length: 13_000 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
+  const documents = Array.from({ length: 13_000 }, (_, index) => ({ id: index, title: 'd', contentBase64: 'QUJD' }));
   const { patientRef } = await api.storePatient();
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
@@ -156,7 +260,7 @@ test('a record with more documents than one answer can link continues on further
 }, 120_000);
 
 test('a record that is stored in a table item is answered whole, even with the largest master data and the longest names', async () => {
-  const documents = Array.from({ length: 1_050 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
+  const documents = Array.from({ length: 880 }, (_, index) => ({ id: index, title: 'd', contentBase64: 'QUJD' }));
   const { patientRef } = await api.storePatient(undefined, JSON.stringify({ note: '"'.repeat(500_000) }));
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
@@ -184,12 +288,12 @@ test('a record that is stored in a table item is answered whole, even with the l
  */
 function onceEach() {
   const { documents } = api.stores;
-  const put = new Map<string, ReturnType<typeof documents.put>>();
+  const put = new Map<string, ReturnType<typeof documents.putFile>>();
   const onceStored: typeof documents = {
     ...documents,
-    put(patientRef, careVersion, content) {
-      const known = put.get(content) ?? documents.put(patientRef, careVersion, content);
-      put.set(content, known);
+    putFile(patientRef, careVersion, file) {
+      const known = put.get(file.name) ?? documents.putFile(patientRef, careVersion, file);
+      put.set(file.name, known);
       return known;
     },
   };

@@ -1,8 +1,10 @@
+import { answeredDocument, type ContentLink, type DocumentContent } from '../../core/contract/document-content.ts';
+import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
-import { parseLossless, printLossless } from '../../core/json/lossless.ts';
-import type { StoredCareRecord } from '../../core/stores/care-records.ts';
+import { isRawNumber, parseLossless, printLossless } from '../../core/json/lossless.ts';
+import type { DocumentReference, StoredCareRecord } from '../../core/stores/care-records.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
-import { encryptDocumentLink } from '../http/document-link.ts';
+import { type DocumentLink, encryptDocumentLink, formOf } from '../http/document-link.ts';
 import type { Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/page-tokens.ts';
 import { Problem } from '../http/problems.ts';
@@ -22,21 +24,36 @@ interface Position {
   readonly document: number;
 }
 
-/** Creates a link to a document or to a record's text for this reader: `{href, sizeBytes, sha256}`. */
-type LinkTo = (content: StoredCareRecord['documents'][number]['content']) => Promise<object>;
+/** Creates links for this reader: to a document, or to a record's text. */
+interface LinkTo {
+  document(document: DocumentReference): Promise<DocumentContent>;
+  record(body: PayloadReference): Promise<ContentLink>;
+}
 
 /**
- * Returns a patient and a page of their care records, exactly as the insurer sent them. Builds the answer as text,
- * because printing parsed JSON would change numbers.
+ * Returns a patient and a page of their care records, exactly as the insurer sent them, except that the contents of documents are
+ * links. Builds the answer as text, because printing parsed JSON would change numbers.
  */
 export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenCipher }) => {
   const { patientRef, query, actor: reader, apiUrl } = call;
   const pages = pageTokens<Position>(tokenCipher, `care records of ${patientRef}`);
   const position = await pages.positionOf(query.nextToken);
-  const linkTo: LinkTo = async (content) => {
-    const token = await encryptDocumentLink(tokenCipher, { patientRef, content, reader });
-    const { sizeBytes, sha256 } = content;
-    return { href: `${apiUrl}/documents/${token}`, sizeBytes, sha256 };
+  const createLink = async (link: Pick<DocumentLink, 'content' | 'form' | 'sentKey'>): Promise<ContentLink> => {
+    const { token, expiresAt } = await encryptDocumentLink(tokenCipher, { patientRef, ...link, reader });
+    const { sizeBytes, sha256 } = link.content;
+    return { href: `${apiUrl}/documents/${token}`, sizeBytes, sha256, expiresAt };
+  };
+  const linkTo: LinkTo = {
+    record: async (content) => await createLink({ content, form: 'record' }),
+    async document(document) {
+      const form = formOf(document);
+      const { sent } = document;
+      return {
+        ...(await createLink(form)),
+        ...(form.form === 'text' && { as: 'sent' }),
+        ...(sent && { sent: { sizeBytes: sent.sizeBytes, sha256: sent.sha256 } }),
+      };
+    },
   };
   return await readCurrent(stores, patientRef, async (patient) => {
     if (position !== undefined && position.careVersion !== patient.careVersion)
@@ -104,15 +121,29 @@ async function recordText(
   linkTo: LinkTo,
 ): Promise<string | undefined> {
   if (bodyRef && documents.length * linkBytesMin > room) return undefined;
-  const record =
-    documents.length === 0 ? undefined : (parseLossless(body) as { documents?: { contentBase64: unknown }[] });
-  for (const { index, content } of documents) {
-    const document = record?.documents?.[index];
-    if (document) document.contentBase64 = await linkTo(content);
-  }
-  const text = record === undefined ? body : printLossless(record);
+  const mayDiffer = documents.length > 0 || body.includes('"content"'); // the insurer's own `content` is not ours
+  const text = mayDiffer ? await linkedDocuments(body, documents, linkTo) : body;
   return bodyRef && sizeInAnswer(text) > room ? undefined : text;
 }
+
+async function linkedDocuments(
+  body: string,
+  references: readonly DocumentReference[],
+  linkTo: LinkTo,
+): Promise<string> {
+  const record = parseLossless(body) as { documents?: unknown };
+  const { documents } = record;
+  if (!Array.isArray(documents)) return body;
+  const links = new Map<number, DocumentContent>();
+  for (const reference of references) links.set(reference.index, await linkTo.document(reference));
+  record.documents = documents.map((document: unknown, index) =>
+    isFields(document) ? answeredDocument(document, links.get(index)) : document,
+  );
+  return printLossless(record);
+}
+
+const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
 
 /** Returns a link to a record that fits into no answer, with links to as many of its documents as fit, from `from` on. */
 async function linkedText(
@@ -124,15 +155,15 @@ async function linkedText(
   if (bodyRef === undefined) throw new Error('a record that is too large for an answer has no object in the bucket');
   const links: object[] = [];
   let used = linkBytesMax; // the record's own
-  for (const { index, content } of documents.slice(from)) {
-    const link = { index, ...(await linkTo(content)) };
+  for (const document of documents.slice(from)) {
+    const link = { index: document.index, ...(await linkTo.document(document)) };
     used += sizeInAnswer(JSON.stringify(link));
     if (used > room) break;
     links.push(link);
   }
   const isWhole = from + links.length === documents.length;
   return {
-    linked: JSON.stringify({ id: recordId, linked: true, ...(await linkTo(bodyRef)), documents: links }),
+    linked: JSON.stringify({ id: recordId, linked: true, ...(await linkTo.record(bodyRef)), documents: links }),
     nextDocument: isWhole ? undefined : from + links.length,
   };
 }

@@ -352,7 +352,7 @@ test('fields are shown as the insurer sent them, also if they are of an unexpect
         null,
         { id: 'null', contentBase64: null },
         { id: 'none' },
-        { id: 'full', contentBase64: 'QUJD', pages: 3 },
+        { id: 'full', contentBase64: 'QUJD', content: 'theirs', pages: 3 },
       ],
     },
     { id: '3', status: 'visually-hidden', end: '2026-02-01', provider: { bsnr: 5 }, diagnoses: { code: 'J45' } },
@@ -380,7 +380,7 @@ test('fields are shown as the insurer sent them, also if they are of an unexpect
       '2 01.01.2026 bis 01.02.2026 Leistungserbringer Praxis',
       'Diagnosen E10 Diabetes Weitere Angaben { "certainty": "G" }',
       `Dokumente null ${empty} Weitere Angaben { "contentBase64": null } none ${empty}`,
-      'full 3 Byte Herunterladen : full Weitere Angaben { "pages": 3 }',
+      'full 3 Byte Herunterladen : full Weitere Angaben { "content": "theirs", "pages": 3 }',
       'Weitere Angaben { "id": "2", "provider": { "bsnr": null, "fax": "030" }, "diagnoses": [ "E11", {} ], "documents": [ null ] }',
     ].join(' '),
     '3 visually-hidden bis 01.02.2026 Leistungserbringer BSNR 5 Weitere Angaben { "id": "3", "diagnoses": { "code": "J45" } }',
@@ -388,5 +388,128 @@ test('fields are shown as the insurer sent them, also if they are of an unexpect
   await page.getByLabel('Sprache').selectOption('English');
   expect(await page.getByText('The insurer sent no content.').count()).toBe(2);
   await page.getByText('until Feb 1, 2026').waitFor();
+  await page.context().close();
+});
+
+/** A PDF of one empty page. */
+const pdf = [
+  '%PDF-1.4',
+  '1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj',
+  '2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj',
+  '3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]>>endobj',
+  'trailer<</Size 4/Root 1 0 R>>',
+].join('\n');
+/** A picture of one pixel. */
+const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+/** Stores a patient who is not on the list, with one care record. */
+async function storePatient(kvnr: string, documents: readonly object[]): Promise<void> {
+  const { day } = world;
+  const patientRef = day.refOf(kvnr);
+  const body = JSON.stringify({ kvnr, familyName: 'Dokument', givenName: 'Dora', weight: 71.0 }).replace('71', '71.0');
+  await day.stores.patients.storeNew([{ patientRef, kvnr: kvnr as Kvnr, body, contentHash: '' }], 'list');
+  const answer = splitAnswer(JSON.stringify({ kvnr, careRecords: [{ id: 'r', title: 'Asthma', documents }] }));
+  await day.stores.careRecords.stage(patientRef, '1', answer);
+  expect(await day.stores.patients.activateCareVersion(patientRef, '1', 1)).toBe(true);
+}
+
+/** Takes away what browsers have got in the last three years, before the page loads. */
+function takeNewFunctions(): void {
+  const remove = (holder: object | undefined, ...functions: string[]) => {
+    for (const name of functions) if (holder !== undefined) Reflect.deleteProperty(holder, name);
+  };
+  const { parse } = JSON;
+  JSON.parse = (text, reviver) => parse(text, reviver && ((key, value) => reviver(key, value)));
+  remove(JSON, 'rawJSON', 'isRawJSON');
+  remove(AbortSignal, 'any');
+  remove(Array, 'fromAsync');
+  remove(Promise, 'try', 'withResolvers');
+  remove(Object, 'groupBy');
+  remove(Map, 'groupBy');
+  remove(URL, 'parse', 'canParse');
+  remove(RegExp, 'escape');
+  remove(Error, 'isError');
+  remove(Math, 'sumPrecise', 'f16round');
+  remove(Uint8Array, 'fromBase64', 'fromHex');
+  remove(Uint8Array.prototype, 'toBase64', 'toHex');
+  remove(ArrayBuffer.prototype, 'transfer', 'transferToFixedLength', 'resize');
+  remove(Map.prototype, 'getOrInsert', 'getOrInsertComputed');
+  remove(Intl, 'DurationFormat', 'Segmenter');
+  remove(
+    Set.prototype,
+    ...['union', 'intersection', 'difference', 'symmetricDifference', 'isSubsetOf', 'isSupersetOf', 'isDisjointFrom'],
+  );
+  const iterator = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object;
+  remove(
+    iterator,
+    ...['map', 'filter', 'take', 'drop', 'flatMap', 'reduce', 'toArray', 'forEach', 'some', 'every', 'find'],
+  );
+  for (const name of [
+    'Iterator',
+    'AsyncDisposableStack',
+    'DisposableStack',
+    'SuppressedError',
+    'Float16Array',
+    'URLPattern',
+  ])
+    Reflect.deleteProperty(globalThis, name);
+}
+
+test('a browser of three years ago shows a patient, with numbers as the insurer wrote them', async () => {
+  const kvnr = 'A000000026';
+  await storePatient(kvnr, [{ id: 'd', title: 'Brief', mediaType: 'text/plain', contentBase64: 'QUJD' }]);
+  const context = await world.browser.newContext({ locale: 'de-DE' });
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.addInitScript(takeNewFunctions);
+  await page.goto(world.url);
+  expect(await page.evaluate(() => 'rawJSON' in JSON || 'any' in AbortSignal)).toBe(false);
+  await signInAs(page, demoUserNames.clinician);
+  await searchPatient(page, kvnr);
+  await page.getByRole('heading', { level: 1, name: 'Dokument, Dora' }).waitFor();
+  await page.getByText('Weitere Angaben').first().click();
+  await page.getByText('"weight": 71.0').waitFor();
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: /^Herunterladen/ }).click();
+  expect((await downloading).suggestedFilename()).toBe('Brief.txt');
+  expect(errors).toEqual([]);
+  await context.close();
+});
+
+test('a PDF and a picture are shown in the page, and it says so if the bytes are not of the named type', async () => {
+  const kvnr = 'A000000014';
+  const encoded = Buffer.from(pdf).toString('base64');
+  await storePatient(kvnr, [
+    { id: 'd1', title: 'Arztbrief', mediaType: 'application/pdf', contentBase64: encoded },
+    { id: 'd2', title: 'Foto', mediaType: 'image/png', contentBase64: png },
+    { id: 'd3', title: 'Vertauscht', mediaType: 'application/pdf', contentBase64: png },
+    { id: 'd4', title: 'Seite', mediaType: 'application/pdf', contentBase64: btoa('<script>alert(1)</script>') },
+    { id: 'd5', title: 'Text', mediaType: 'text/html', contentBase64: btoa('<script>alert(1)</script>') },
+  ]);
+  const { page, consoleErrors } = await visit(world.browser, world.url);
+  await signInAs(page, demoUserNames.clinician);
+  await searchPatient(page, kvnr);
+  const show = async (name: string) => await page.getByRole('button', { name: `Ansehen : ${name}` }).click();
+  await show('Arztbrief');
+  const frame = page.getByTitle('Vorschau: Arztbrief');
+  await frame.waitFor();
+  expect(await frame.getAttribute('src')).toMatch(/^blob:/);
+  await page.getByRole('button', { name: 'Schließen : Arztbrief' }).click();
+  await frame.waitFor({ state: 'detached' });
+  for (const name of ['Foto', 'Vertauscht']) {
+    await show(name);
+    const picture = page.getByAltText(`Vorschau: ${name}`);
+    await picture.waitFor();
+    await picture.evaluate(async (image: HTMLImageElement) => await image.decode()); // fails if the policy forbids it
+  }
+  await page.getByText('Die Krankenkasse nennt das Dokument application/pdf, aber der Inhalt ist image/png.').waitFor();
+  await show('Seite');
+  await page.getByText('aber der Inhalt ist etwas anderes').waitFor();
+  expect(await page.getByTitle('Vorschau: Seite').count()).toBe(0);
+  expect(await page.getByRole('button', { name: 'Ansehen : Text' }).count()).toBe(0);
+  await page.getByLabel('Sprache').selectOption('English');
+  await page.getByText('The insurer calls the document application/pdf, but its content is image/png.').waitFor();
+  expect(consoleErrors).toEqual([]);
   await page.context().close();
 });

@@ -279,6 +279,7 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
       invalid: [
         { call: { params: { token: 'a.b.c.d.e' } }, problem: 'document-unknown' },
         { call: { params: { token: 'x%20y' } }, problem: 'document-unknown' },
+        { call: { params: { token }, query: '?as=pdf' }, problem: 'invalid-request' },
         { call: { params: { token: `${token.slice(0, -6)}AAAAAA` } }, problem: 'document-unknown' },
       ],
       missing: noPath,

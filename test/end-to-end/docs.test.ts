@@ -91,6 +91,8 @@ test('the commands in the guide to the API work as documented', async () => {
     { patientRef, syncId: expect.any(String) },
     { syncId: expect.any(String) },
     { patient: {}, careRecords: expect.any(Array) },
+    { status: 200, type: 'application/pdf', bytes: expect.any(Number) },
+    { status: 206, type: 'application/pdf', bytes: 100 },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Patient' } }] },
     { resourceType: 'Patient' },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Coverage' } }] },

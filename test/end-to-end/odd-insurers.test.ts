@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeContent } from '../../core/domain/document-content.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { kvnrOf } from '../../simulator/kvnr-numbers.ts';
 import {
@@ -677,15 +678,22 @@ describe('care records', () => {
 });
 
 describe('a document', () => {
-  test.for(people.documents)('$says is kept as it was sent', async ({ kvnr, sent, isFlagged }) => {
+  test.for(people.documents)('$says is a file, and can be read as it was sent', async ({ kvnr, sent, isFlagged }) => {
     expect(toldAbout(kvnr)).toEqual(
       isFlagged ? ['flagged: careRecords[0].documents[0].contentBase64: not base64'] : [],
     );
     const { json } = await readPatient(kvnr);
     const [token = ''] = linksIn(json);
-    const { headers } = await call('readDocument', { params: { token } });
-    const content = await fetch(headers.get('location') ?? '');
-    expect(await content.text()).toBe(sent);
+    const read = async (query: string) => {
+      const { headers } = await call('readDocument', { params: { token }, query });
+      return Buffer.from(await (await fetch(headers.get('location') ?? '')).arrayBuffer());
+    };
+    const { content } = json.careRecords[0].documents[0];
+    expect(content.as).toBe(isFlagged ? 'sent' : undefined);
+    const bytes = await read('');
+    expect(bytes).toEqual(Buffer.from(decodeContent(sent) ?? sent));
+    const kept = content.as === 'sent' || content.sent !== undefined;
+    expect(kept ? String(await read('?as=sent')) : bytes.toString('base64')).toBe(sent);
   });
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Condition, DocumentReference, EpisodeOfCare, Organization } from 'fhir/r4.js';
 import { programmes } from '../care-record.ts';
+import { mediaTypeOf } from '../file-headers.ts';
 import { epaSyncUri, systems } from './uris.ts';
 import { fieldsOf, periodOf, textOf, unreadable } from './values.ts';
 
@@ -133,19 +134,22 @@ export interface FhirDocument {
   readonly resource: DocumentReference;
 }
 
-/** RFC 6838, 4.2, with parameters. */
-const mediaTypePattern =
-  /^[A-Za-z0-9][\w!#$&^.+-]{0,126}\/[A-Za-z0-9][\w!#$&^.+-]{0,126}( ?; ?[\w!#$&^.+-]+=("[^"\\]*"|[\w!#$&^.+-]+))*$/;
+/** The content of a document. What is known of its file is in it; nothing if it was stored as text. */
+export interface AttachedFile {
+  readonly sizeBytes?: number;
+  /** base64 */
+  readonly sha1?: string;
+}
 
 /**
  * Returns the documents of a record in FHIR R4, in the insurer's order.
  * @param baseUrl address of the FHIR API, without a slash at the end
- * @param hasContent whether the content of the document at a position is stored as a text
+ * @param contentOf the content of the document at a position; undefined if none is stored
  */
 export function documentsOf(
   record: FhirCareRecord,
   baseUrl: string,
-  hasContent: (index: number) => boolean,
+  contentOf: (index: number) => AttachedFile | undefined,
 ): readonly FhirDocument[] {
   const { documents } = fieldsOf(JSON.parse(record.body));
   const seen = new Map<unknown, number>();
@@ -155,8 +159,9 @@ export function documentsOf(
     const before = seen.get(sentId) ?? 0; // documents with the same id, or without one
     seen.set(sentId, before + 1);
     const id = idOf(record.patientRef, 'document', record.recordId, sentId ?? null, before);
-    const [title, mediaType] = [textOf(fields['title']), textOf(fields['mediaType'])];
-    const contentType = mediaType !== undefined && mediaTypePattern.test(mediaType) ? mediaType : undefined;
+    const title = textOf(fields['title']);
+    const contentType = mediaTypeOf(textOf(fields['mediaType']));
+    const content = contentOf(index);
     const resource: DocumentReference = {
       resourceType: 'DocumentReference',
       id,
@@ -169,7 +174,9 @@ export function documentsOf(
         {
           attachment: {
             ...(contentType !== undefined && { contentType }),
-            ...(hasContent(index) ? { url: `${baseUrl}/Binary/${id}` } : { _url: unreadable }),
+            ...(content ? { url: `${baseUrl}/Binary/${id}` } : { _url: unreadable }),
+            ...(content?.sizeBytes !== undefined && { size: content.sizeBytes }),
+            ...(content?.sha1 !== undefined && { hash: content.sha1 }), // SHA-1 in R4
             ...(title !== undefined && { title }),
           },
         },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FhirResource } from 'fhir/r4.js';
 import { World } from '../../../simulator/world.ts';
+import { sha1Of } from '../document-file.ts';
 import { isKvnr } from '../kvnr.ts';
 import { readEntry } from '../patient-entry.ts';
 import { splitAnswer } from '../split-answer.ts';
@@ -89,8 +90,13 @@ export function resourcesOf({ kvnr, entry, answer }: Person): FhirResource[] {
     coverageResource(patient, insurer) ?? [],
     records.map(({ recordId, body, documents }) => {
       const record = { patientRef, careVersion: '000000000000017-000000042', receivedAt, recordId, body };
-      const contents = new Set(documents.map(({ index }) => index));
-      const found = documentsOf(record, baseUrl, (index) => contents.has(index));
+      const contents = new Map(
+        documents.map(({ index, file }) => [
+          index,
+          file ? { sizeBytes: file.bytes.length, sha1: sha1Of(file.bytes) } : {},
+        ]),
+      );
+      const found = documentsOf(record, baseUrl, (index) => contents.get(index));
       return [episodeResource(record), ...found.map(({ resource }) => resource)];
     }),
   ].flat(2);

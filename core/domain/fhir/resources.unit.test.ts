@@ -16,7 +16,7 @@ const recordOf = (record: object, careVersion = '1'): FhirCareRecord => ({
 });
 const baseUrl = 'https://api.example/v1/fhir';
 const documentsIn = (record: object, careVersion?: string) =>
-  documentsOf(recordOf(record, careVersion), baseUrl, () => true);
+  documentsOf(recordOf(record, careVersion), baseUrl, () => ({}));
 
 describe('a value of the insurer', () => {
   test.each<readonly [unknown, string | undefined]>([
@@ -158,10 +158,14 @@ test('a document without a stored content has no address, and an odd media type 
       { id: 'b', mediaType: 'pdf' },
     ],
   });
-  const [first, second] = documentsOf(record, baseUrl, (index) => index === 0);
+  const [first, second] = documentsOf(record, baseUrl, (index) =>
+    index === 0 ? { sizeBytes: 3, sha1: 'PAG85m3uvVpS5MBZvLYdN6L9sP8=' } : undefined,
+  );
   expect(first?.resource.content[0]?.attachment).toEqual({
     contentType: 'application/pdf',
     url: `${baseUrl}/Binary/${first?.id}`,
+    size: 3,
+    hash: 'PAG85m3uvVpS5MBZvLYdN6L9sP8=',
   });
   expect(second?.resource.content[0]?.attachment).toEqual({ _url: { extension: [expect.any(Object)] } });
 });

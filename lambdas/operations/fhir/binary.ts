@@ -1,12 +1,11 @@
 import type { Binary } from 'fhir/r4.js';
-import { decodeContent } from '../../../core/domain/document-content.ts';
-import { encryptDocumentLink } from '../../http/document-link.ts';
+import { encryptDocumentLink, formOf } from '../../http/document-link.ts';
 import type { Handler } from '../../http/operation.ts';
 import { Problem } from '../../http/problems.ts';
 import { readFound } from './care-records.ts';
 
-/** An answer of a Lambda has 6 MB at most. Base64 needs no escapes in JSON. */
-const dataMaxBytes = 5_500_000;
+/** An answer of a Lambda has 6 MB at most: 5.5 MB in base64, which needs no escapes in JSON. */
+const fileMaxBytes = 4_125_000;
 
 /**
  * Returns a document as a resource if the caller accepts FHIR. Otherwise returns a link to its content, of any size (R4,
@@ -15,16 +14,17 @@ const dataMaxBytes = 5_500_000;
 export const readFhirBinary: Handler<'readFhirBinary'> = async (call, clients) =>
   await readFound(call, clients, async ({ document }) => {
     const { patientRef, params, actor: reader, apiUrl, acceptsFhir } = call;
-    const content = document?.of.documents.find(({ index }) => index === document.index)?.content;
-    if (document === undefined || content === undefined) throw new Problem('resource-unknown');
+    const stored = document?.of.documents.find(({ index }) => index === document.index);
+    if (document === undefined || stored === undefined) throw new Problem('resource-unknown');
+    const { content } = stored;
     const entity = { kind: 'document', id: content.sha256 } as const;
     if (!acceptsFhir) {
-      const token = await encryptDocumentLink(clients.tokenCipher, { patientRef, content, reader });
+      const { token } = await encryptDocumentLink(clients.tokenCipher, { patientRef, ...formOf(stored), reader });
       return { location: `${apiUrl}/documents/${token}`, entity };
     }
-    if (content.sizeBytes > dataMaxBytes)
+    if (content.sizeBytes > fileMaxBytes)
       throw notInFhir('It is too large. Without accept: application/fhir+json, there is a link.');
-    const bytes = decodeContent(await clients.stores.documents.get(content));
+    const bytes = await clients.stores.careRecords.readFile(stored);
     if (bytes === undefined) throw notInFhir('It is not base64. Read it through GET /patients/{patientRef}.');
     const binary: Binary = {
       resourceType: 'Binary',

@@ -1,7 +1,7 @@
 import type { FhirResource } from 'fhir/r4.js';
 import { documentsOf, episodeResource, type FhirDocument } from '../../../core/domain/fhir/care-record.ts';
 import type { StoredPatient } from '../../../core/domain/patient.ts';
-import type { StoredCareRecord } from '../../../core/stores/care-records.ts';
+import type { DocumentReference, StoredCareRecord } from '../../../core/stores/care-records.ts';
 import type { Stores } from '../../../core/stores/open-stores.ts';
 import { VersionGone } from '../current-patient.ts';
 
@@ -23,6 +23,10 @@ export interface CareResource {
   readonly document?: { readonly of: StoredCareRecord } & FhirDocument;
 }
 
+/** Returns what is known of a document's file. Of a text, as earlier versions stored it, nothing is. */
+const attachedFile = ({ content, fileSha1 }: Omit<DocumentReference, 'index'>) =>
+  fileSha1 === undefined ? {} : { sizeBytes: content.sizeBytes, sha1: fileSha1 };
+
 /** Returns the resources of a patient's care records, in the insurer's order. @throws VersionGone */
 export async function* careResources(
   { careRecords }: Stores,
@@ -38,10 +42,10 @@ export async function* careResources(
     for (const stored of page.records) {
       const { recordId, body, documents } = stored;
       const record = { patientRef, careVersion, receivedAt: careRecordsAsOf, recordId, body };
-      const contents = new Set(documents.map(({ index }) => index));
+      const contents = new Map(documents.map(({ index, ...stored }) => [index, attachedFile(stored)]));
       const items = [
         { resource: episodeResource(record) },
-        ...documentsOf(record, fhirUrl(apiUrl), (index) => contents.has(index)).map((document) => ({
+        ...documentsOf(record, fhirUrl(apiUrl), (index) => contents.get(index)).map((document) => ({
           resource: document.resource,
           document: { of: stored, ...document },
         })),

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Bundle, FhirResource } from 'fhir/r4.js';
+import type { Bundle, DocumentReference, FhirResource } from 'fhir/r4.js';
 import { beforeAll, expect, test } from 'vitest';
 import { type AccessEntry, accessOperations, roles } from '../../../core/domain/access.ts';
 import { linkEntry } from '../../../core/domain/access-log.ts';
@@ -190,6 +191,10 @@ test('each resource of a Bundle is read at its fullUrl, with its version as ETag
 test('a Binary holds the decoded document, or says that it cannot; without FHIR, it is a link to the bytes', async () => {
   const { json } = await ask('searchFhirDocuments', { query: { patient: `Patient/${patient.patientRef}` } });
   const [decodable, other] = resourcesIn(json).map(({ id }) => id);
+  const attachments = resourcesIn(json).map((resource) => (resource as DocumentReference).content[0]?.attachment);
+  const hash = createHash('sha1').update('ABC').digest('base64');
+  expect(attachments[0]).toMatchObject({ contentType: 'text/plain', size: 3, hash });
+  expect(attachments[1]).not.toHaveProperty('size');
   const headers = { accept: 'application/fhir+json' };
   const read = async (id = '') => await ask('readFhirBinary', { params: { id }, headers });
   expect((await read(decodable)).json).toMatchObject({
