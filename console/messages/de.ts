@@ -579,6 +579,7 @@ export const de = {
       'read-access-log': 'Protokoll gelesen',
       'read-workflow-payload': 'Daten in Temporal gelesen',
       'verify-access-log': 'Protokoll geprüft',
+      'report-access-log': 'Auskunft erstellt',
       import: 'Daten gespeichert',
       change: 'Daten geändert',
       removal: 'Daten entfernt',

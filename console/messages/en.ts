@@ -556,6 +556,7 @@ export const en: Messages = {
       'read-sync': 'sync viewed',
       'read-access-log': 'log read',
       'read-workflow-payload': 'data read in Temporal',
+      'report-access-log': 'report made',
       'verify-access-log': 'log verified',
       import: 'data stored',
       change: 'data changed',

@@ -9,6 +9,8 @@ import type { LogProblem } from './access-log.ts';
 /** The languages of texts for patients. */
 export const reportLanguages = ['de', 'en'] as const;
 export type ReportLanguage = (typeof reportLanguages)[number];
+export const reportFormats = ['pdf', 'html'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
 
 export type AccessRole = AccessDraft['agent']['role'];
 export type AccessOutcome = AccessDraft['outcome'];

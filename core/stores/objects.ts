@@ -67,21 +67,33 @@ export async function hasObject({ s3, name }: Bucket, key: string): Promise<bool
   }
 }
 
+/** Returns a presigned URL of an object's text. */
+export const linkToText = async (bucket: Bucket, key: string, lifetimeSeconds: number, origin?: string) =>
+  await linkToObject(
+    bucket,
+    key,
+    { mediaType: 'text/plain; charset=utf-8', disposition: 'attachment' },
+    lifetimeSeconds,
+    origin,
+  );
+
 /**
- * Returns a presigned URL of an object's text. Everybody who has the URL can read the text, so it must not be logged.
+ * Returns a presigned URL of an object. Everybody who has the URL can read the object, so it must not be logged.
+ * @param shown how S3 answers: its media type, and Content-Disposition (RFC 6266)
  * @param origin of S3 for the reader, if it is not that of the client: the host is part of the signature
  */
-export async function linkToText(
+export async function linkToObject(
   { s3, name }: Bucket,
   key: string,
+  shown: { readonly mediaType: string; readonly disposition: string },
   lifetimeSeconds: number,
   origin?: string,
 ): Promise<string> {
   const command = new GetObjectCommand({
     Bucket: name,
     Key: key,
-    ResponseContentType: 'text/plain; charset=utf-8',
-    ResponseContentDisposition: 'attachment',
+    ResponseContentType: shown.mediaType,
+    ResponseContentDisposition: shown.disposition,
     ResponseCacheControl: 'no-store',
   });
   if (origin === undefined) return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });

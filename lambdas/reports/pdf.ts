@@ -31,7 +31,6 @@ export async function pdfOf(
     size: 'A4',
     margin: marginPoints,
     pdfVersion: '1.7',
-    subset: 'PDF/UA' as 'PDF/A-1', // the types do not know it
     tagged: true,
     lang: language,
     displayTitle: true,
@@ -39,6 +38,11 @@ export async function pdfOf(
     info: { Title: title, Subject: subtitle, Creator: 'epa-sync', Producer: 'PDFKit', CreationDate: madeAt },
     autoFirstPage: false,
   });
+  // pdfkit's own option for PDF/UA also writes a CIDSet, as PDF/A-1 wants it. It leaves out the parts of letters like ä.
+  pdf.appendXML(`
+    <rdf:Description xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" rdf:about="">
+      <pdfuaid:part>1</pdfuaid:part>
+    </rdf:Description>`);
   const content = buffer(pdf);
   pdf.font(bold as unknown as string); // from here on, pdfkit knows both by their names
   let pages = 0;

@@ -123,6 +123,14 @@ export const codeSystems: readonly CodeSystem[] = [
     'Access operation',
     meanings(Object.keys(accessOperations) as AccessOperation[], (code) => operationTexts[code].meaning),
   ),
-  codeSystem('role', 'Role', meanings([...roles, 'system', 'none'], (code) => roleTexts[code].meaning)),
-  codeSystem('programme', 'Programme', meanings(programmes, (code) => programmeMeanings[code])),
+  codeSystem(
+    'role',
+    'Role',
+    meanings([...roles, 'system', 'none'], (code) => roleTexts[code].meaning),
+  ),
+  codeSystem(
+    'programme',
+    'Programme',
+    meanings(programmes, (code) => programmeMeanings[code]),
+  ),
 ];
