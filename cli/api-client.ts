@@ -25,6 +25,11 @@ export interface Api {
    * @throws ApiError, also if the text does not match the link's SHA-256
    */
   readLink(link: Link): Promise<string>;
+  /**
+   * Fetches the bytes of a report, without a token.
+   * @throws ApiError, also if they do not match the link's SHA-256
+   */
+  readReport(link: Link): Promise<Buffer>;
 }
 
 export interface Link {
@@ -111,23 +116,24 @@ const answerTimeoutMs = 35_000;
 const documentTimeoutMs = 10 * 60_000;
 
 function createApi(url: string, readToken: () => Promise<string>): Api {
-  const send = async (address: string, timeoutMs: number, init: RequestInit = {}): Promise<string> => {
+  const send = async (address: string, timeoutMs: number, init: RequestInit = {}): Promise<Buffer> => {
     let response: Response;
-    let text: string;
+    let bytes: Buffer;
     try {
       response = await fetch(address, { ...init, signal: AbortSignal.timeout(timeoutMs) });
-      text = Buffer.from(await response.arrayBuffer()).toString(); // response.text() would drop a byte order mark
+      bytes = Buffer.from(await response.arrayBuffer());
     } catch (error) {
       throw new ApiError('notRunning', `no API answers at ${url}. Start one with npm start, or set API_URL.`, {
         cause: error,
       });
     }
-    if (!response.ok) throw toApiError(response, text, url);
-    return text;
+    if (!response.ok) throw toApiError(response, bytes.toString(), url);
+    return bytes;
   };
   const askText = async (path: string, init: RequestInit): Promise<string> => {
     const headers = { authorization: `Bearer ${await readToken()}`, ...init.headers };
-    return await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
+    const bytes = await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
+    return bytes.toString(); // response.text() would drop a byte order mark
   };
   const ask = async <Answer>(path: string, init: RequestInit): Promise<Answer> => {
     const text = await askText(path, init);
@@ -136,6 +142,12 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
     } catch {
       throw new ApiError('failed', `the answer from ${url} is not JSON. Check API_URL.`); // no cause: its message would quote the answer
     }
+  };
+  const readBytes = async ({ href, sha256 }: Link): Promise<Buffer> => {
+    const bytes = await send(href, documentTimeoutMs);
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+      throw new ApiError('failed', 'a document does not match its SHA-256. Repeat the command.');
+    return bytes;
   };
   const get: Api['get'] = async (path, accept = 'application/json') => await ask(path, { headers: { accept } });
   return {
@@ -156,12 +168,8 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
       } while (next !== undefined);
     },
     isLink: (href) => typeof href === 'string' && href.startsWith(`${url}/documents/`),
-    async readLink({ href, sha256 }) {
-      const text = await send(href, documentTimeoutMs);
-      if (createHash('sha256').update(text).digest('hex') !== sha256)
-        throw new ApiError('failed', 'a document does not match its SHA-256. Repeat the command.');
-      return text;
-    },
+    readLink: async (link) => (await readBytes(link)).toString(),
+    readReport: readBytes,
   };
 }
 
@@ -220,7 +228,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'storage-unavailable': ['failed', 'Repeat the command.'],
   'access-log-unavailable': ['failed', 'Nothing was shown or done. Repeat the command.'],
   'care-records-changed': ['failed', 'Repeat the command.'],
-  'report-too-large': ['failed', 'Ask for a shorter period, or for one run.'],
+  'report-too-large': ['failed', 'Ask for a shorter period.'],
   'too-many-requests': ['failed', 'Wait, then repeat the command.'],
   unavailable: ['failed', 'Repeat the command.'],
   internal: ['failed', 'The log of the API has the details.'],

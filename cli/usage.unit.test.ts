@@ -42,7 +42,8 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['runs', '[options]', '--json'],
   ['patient', '[options] [pseudonym]'],
   ['sync', '[options] [pseudonym]'],
-  ['access-log', '[options] [pseudonym]', '--json', '--fhir'],
+  ['access-log', '[options] [command] [pseudonym]', '--json', '--fhir'],
+  ['access-log report', '[options] [pseudonym]', '--language', '--format', '--from', '--to', '--output'],
   ['verify', '[options] [pseudonym]'],
   ['check-logs', '[options]', '--start', '--json'],
 ];

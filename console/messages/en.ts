@@ -598,6 +598,9 @@ export const en: Messages = {
         ? `One entry has no anchor yet. It is ${age} old.`
         : `${entries} entries have no anchor yet. The oldest is ${age} old.`,
     fhir: 'Save the whole log as a FHIR Bundle',
+    report: { pdf: 'Download the report as PDF', html: 'Download the report as HTML' },
+    reportHint:
+      'The report tells the person in plain words who has accessed their data (Section 309 SGB V, Art. 15 GDPR). It is in the language of this page.',
     another: 'Find another log',
   },
 
@@ -642,7 +645,8 @@ export const en: Messages = {
     'link-expired': 'The link has expired. Please reload the record.',
     'body-too-large': 'The input is too long. Please shorten it.',
     'unsupported-media-type': 'The service did not understand the request. Please reload the page.',
-    'report-too-large': 'The report is too large. Please choose a shorter period, or one run.',
+    'report-too-large':
+      'The report is too large. Please choose a shorter period, or one run. For a patient, the command line makes a report of a period.',
     'too-many-requests': 'Too many requests at the same time. Please wait a moment.',
     internal: 'An error occurred on our side. Please try again in a moment.',
     unavailable: 'The service is not available at the moment. Please try again in a moment.',
