@@ -108,7 +108,7 @@ export async function pdfOf(
       item.add(body);
       body.add(() => {
         if (label !== undefined)
-          pdf.font('DejaVuSans-Bold', textPoints).text(readable(`${label}: `), { indent: 0, continued: true });
+          pdf.font('DejaVuSans-Bold', textPoints).text(readable(`${label}: `), { continued: true });
         pdf.font('DejaVuSans', textPoints).text(readable(text));
       });
       body.end();
