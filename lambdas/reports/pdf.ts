@@ -5,7 +5,7 @@ import { create, type Font } from 'fontkit';
 import PDFDocument from 'pdfkit';
 import type { Block, ReportDocument } from '../../core/domain/access-report.ts';
 
-// `require` finds the fonts in the sources, and in a bundle, beside which infra/lambda-bundle.ts puts them.
+// `require` finds the fonts in the sources, and in a bundle, next to which infra/lambda-bundle.ts puts them.
 const { resolve } = createRequire(import.meta.url);
 const fontOf = (name: string): Buffer => readFileSync(resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`));
 const regular = fontOf('DejaVuSans');
