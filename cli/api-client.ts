@@ -216,7 +216,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'access-log-unavailable': ['failed', 'Nothing was shown or done. Repeat the command.'],
   'care-records-changed': ['failed', 'Repeat the command.'],
   'cursor-too-old': ['failed', 'Ask for a new cursor with --since now, and fetch everything again.'],
-  'report-too-large': ['failed', 'Ask for a shorter period, or for one run.'],
+  'report-too-large': ['failed', 'Ask for a shorter period.'],
   'too-many-requests': ['failed', 'Wait, then repeat the command.'],
   unavailable: ['failed', 'Repeat the command.'],
   internal: ['failed', 'The log of the API has the details.'],

@@ -1,11 +1,12 @@
-import { globSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 const root = dirname(import.meta.dirname);
 
 /**
- * Bundles all Lambdas into one folder: a file `{function}.mjs` for each, which exports `handler`, and shared files.
+ * Bundles all Lambdas into one folder: a file `{function}.mjs` for each, which exports `handler`, shared files, and the
+ * fonts of reports.
  * Includes all packages, even the AWS SDK, so that the tested version runs, and not the one that Lambda provides.
  */
 export function bundleLambdas(outdir: string): void {
@@ -27,6 +28,11 @@ export function bundleLambdas(outdir: string): void {
     sourcesContent: false, // positions in a stack trace are enough
     logLevel: 'error',
   });
+  for (const file of ['package.json', 'ttf/DejaVuSans.ttf', 'ttf/DejaVuSans-Bold.ttf']) {
+    const name = join('node_modules', 'dejavu-fonts-ttf', file); // lambdas/reports/pdf.ts reads it as a file
+    mkdirSync(dirname(join(outdir, name)), { recursive: true });
+    copyFileSync(join(root, name), join(outdir, name));
+  }
   if (globSync('*.mjs', { cwd: outdir }).length === 0)
     throw new Error(`no Lambdas found in ${join(root, 'lambdas', 'functions')}`);
 }

@@ -87,6 +87,7 @@ async function asks(): Promise<[OperationName, Ask][]> {
     decideRemovals: { decision: 'approve' },
     acknowledgeIssues: { issueIds: ['0'.repeat(32)], note: 'a test' },
     setPace: { requestsPerMinute: null, reason: 'a test' },
+    reportAccessLog: { language: 'de', format: 'pdf' },
     lookUpPatient: { kvnr },
     requestPatientSync: { kvnr },
     decodePayloads: await encryptedBody({ environment: { PAYLOAD_KEYS } }, { patientRef }),
@@ -142,7 +143,7 @@ test.concurrent('the Lambda openapi needs no settings except the allowed origin'
 
 /** Operations that still work during an outage. */
 const stillWorking = {
-  Temporal: /^(read|list|search|lookUp|verify|pause|lift|setPace|resume|decode)/,
+  Temporal: /^(read|list|search|lookUp|verify|report|pause|lift|setPace|resume|decode)/,
   DynamoDB: /^(startSync|cancelSync|checkAccessLogs)$/,
   'Temporal and DynamoDB': /^$/,
 };

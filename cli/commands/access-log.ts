@@ -1,17 +1,24 @@
-import type { Command } from 'commander';
+import { writeFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
 import type { AccessEntry } from '../../core/domain/access.ts';
 import type { LogProblem, PersonVerification } from '../../core/domain/access-log.ts';
 import type { AccessLogCheck } from '../../core/domain/access-log-check.ts';
+import {
+  type ReportFormat,
+  type ReportLanguage,
+  reportFormats,
+  reportLanguages,
+} from '../../core/domain/access-texts.ts';
 import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import { accessLine } from '../../terminal/progress-lines.ts';
-import { type Api, findApi, type Paged } from '../api-client.ts';
+import { type Api, findApi, type Link, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
 import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
 
 /** Adds the auditor's commands. They work for removed patients, too. */
 export function addAccessLogCommands(program: Command): void {
-  program
+  const accessLog = program
     .command('access-log')
     .description('show who has accessed the data of a patient, also under earlier and later KVNRs')
     .addArgument(patientArgument())
@@ -27,6 +34,17 @@ export function addAccessLogCommands(program: Command): void {
       const isOfSeveral = pages.some(({ patientRefs }) => patientRefs.length > 1);
       for (const entry of entries) say(accessLine(entry, isOfSeveral));
     });
+
+  accessLog
+    .command('report')
+    .description('save a document for the patient, in plain words, of who has accessed their data')
+    .addArgument(patientArgument())
+    .addOption(new Option('--language <language>', 'language of the document').choices(reportLanguages).default('de'))
+    .addOption(new Option('--format <format>', 'kind of the file').choices(reportFormats).default('pdf'))
+    .option('--from <time>', 'only accesses at this time or later, in ISO 8601 with an offset')
+    .option('--to <time>', 'only accesses before this time, in ISO 8601 with an offset')
+    .requiredOption('--output <file>', 'where to save it')
+    .action(saveReport);
 
   program
     .command('verify')
@@ -58,6 +76,22 @@ export function addAccessLogCommands(program: Command): void {
     .option('--start', 'start a check now, or join the one in progress')
     .option('--json', 'print the check as JSON')
     .action(checkLogs);
+}
+
+interface ReportOptions {
+  readonly language: ReportLanguage;
+  readonly format: ReportFormat;
+  readonly from?: string;
+  readonly to?: string;
+  readonly output: string;
+}
+
+async function saveReport(argument: string | undefined, { output, ...asked }: ReportOptions): Promise<void> {
+  const api = findApi(process.env, 'auditor');
+  const patientRef = await lookUpPatientRef(await readPatient(argument), api);
+  const report = await api.post<Link>(`/patients/${patientRef}/access-log/report`, asked);
+  writeFileSync(output, await api.readLink(report), { mode: 0o600 }); // it names people
+  say(`saved ${output}: ${report.sizeBytes} bytes`);
 }
 
 interface CheckOptions {

@@ -1,12 +1,13 @@
 import type { ContentLink } from '../../core/contract/document-content.ts';
 import { parseLossless } from '../../core/json/lossless.ts';
 import type { Session } from '../session.ts';
-import type { ProblemName } from './types.ts';
+import type { AccessReport, ProblemName } from './types.ts';
 
 const problemPrefix = 'urn:epa-sync:problem:';
-/** Timeouts of requests, in milliseconds. A pause may take longer than a lease. */
+/** Timeouts of requests, in milliseconds. A pause may take longer than a lease, and a long report takes many seconds. */
 const answerTimeoutMs = 15_000;
 const pauseTimeoutMs = 90_000;
+const reportTimeoutMs = 35_000;
 /** Timeout of a document, in milliseconds: it may have tens of megabytes, and the user a slow connection. */
 const documentTimeoutMs = 300_000;
 
@@ -50,14 +51,21 @@ export interface Api {
   /** Returns the answer's body as text. @param accept its media type */
   getText(path: string, query: Query, accept: string): Promise<string>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
+  /** Makes a report, and returns its file. Sends no token to its address. */
+  fetchReport(path: string, body: object): Promise<{ readonly fileName: string; readonly content: Blob }>;
   /** Returns the file or the text behind a link from an answer. Sends no token. */
   fetchLink(link: Link): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+const timeoutOf = (path: string): number => {
+  if (path === '/line/pause') return pauseTimeoutMs;
+  return path.endsWith('/access-log/report') ? reportTimeoutMs : answerTimeoutMs;
+};
+
 export function createApi(apiUrl: string, session: Session): Api {
   const ask = async (path: string, init: RequestInit & { readonly accept?: string }): Promise<Response> => {
     const { accept = 'application/json', headers, signal, ...rest } = init;
-    const limit = AbortSignal.timeout(path === '/line/pause' ? pauseTimeoutMs : answerTimeoutMs);
+    const limit = AbortSignal.timeout(timeoutOf(path));
     const send = async () =>
       await fetch(`${apiUrl}${path}`, {
         ...rest,
@@ -80,26 +88,31 @@ export function createApi(apiUrl: string, session: Session): Api {
     });
     return parseLossless(text) as Answer;
   };
+  const post: Api['post'] = async (path, body) =>
+    await read(
+      ask(path, {
+        method: 'POST',
+        ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      }),
+    );
+  const download = async (href: string): Promise<Response> => {
+    const signal = AbortSignal.timeout(documentTimeoutMs);
+    const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
+    if (!response.ok) throw await readProblem(response);
+    return response;
+  };
   return {
     get: async (path, query = {}, signal) => await read(ask(path + queryString(query), signal ? { signal } : {})),
     getText: async (path, query, accept) => await (await ask(path + queryString(query), { accept })).text(),
-    post: async (path, body) =>
-      await read(
-        ask(path, {
-          method: 'POST',
-          ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-        }),
-      ),
+    post,
+    async fetchReport(path, body) {
+      const { href, fileName } = await post<AccessReport>(path, body);
+      return { fileName, content: await (await download(href)).blob().catch(unreachable) };
+    },
     async fetchLink({ href }) {
       // a field from the insurer may look like a link
       if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown');
-      const unreachable = (error: unknown) => {
-        throw new ApiError('unreachable', undefined, { cause: error });
-      };
-      const signal = AbortSignal.timeout(documentTimeoutMs);
-      const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
-      if (!response.ok) throw await readProblem(response);
-      return new Uint8Array(await response.arrayBuffer().catch(unreachable));
+      return new Uint8Array(await (await download(href)).arrayBuffer().catch(unreachable));
     },
   };
 }
@@ -114,6 +127,9 @@ function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
   }
   return controller.signal;
 }
+const unreachable = (error: unknown): never => {
+  throw new ApiError('unreachable', undefined, { cause: error });
+};
 
 const queryString = (query: Query): string => {
   const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);

@@ -17,5 +17,6 @@ export type PatientPage = z.output<typeof schemas.patient>;
 export type AccessLogPage = z.output<typeof schemas.accessLog>;
 export type AccessEntry = AccessLogPage['entries'][number];
 export type AccessLogCheck = NonNullable<z.output<typeof schemas.accessLogCheck>['check']>;
+export type AccessReport = z.output<typeof schemas.accessReport>;
 export type Verification = z.output<typeof schemas.verification>;
 export type { ProblemName };

@@ -591,6 +591,7 @@ export const de = {
       'read-access-log': 'Protokoll gelesen',
       'read-workflow-payload': 'Daten in Temporal gelesen',
       'verify-access-log': 'Protokoll geprüft',
+      'report-access-log': 'Auskunft erstellt',
       import: 'Daten gespeichert',
       change: 'Daten geändert',
       removal: 'Daten entfernt',
@@ -631,6 +632,9 @@ export const de = {
         ? `Ein Eintrag hat noch keinen Anker. Er ist ${age} alt.`
         : `${entries} Einträge haben noch keinen Anker. Der älteste ist ${age} alt.`,
     fhir: 'Ganzes Protokoll als FHIR-Bundle speichern',
+    report: { pdf: 'Auskunft als PDF herunterladen', html: 'Auskunft als HTML herunterladen' },
+    reportHint:
+      'Die Auskunft sagt der Person in einfachen Worten, wer auf ihre Daten zugegriffen hat (§ 309 SGB V, Art. 15 DSGVO). Sie ist in der Sprache dieser Seite.',
     another: 'Anderes Protokoll suchen',
   },
 
@@ -677,7 +681,8 @@ export const de = {
     'cursor-too-old': 'Die Änderungen nach diesem Zeiger sind nicht mehr gespeichert. Bitte holen Sie alles neu.',
     'body-too-large': 'Die Eingabe ist zu lang. Bitte kürzen Sie sie.',
     'unsupported-media-type': 'Der Dienst hat die Anfrage nicht verstanden. Bitte laden Sie die Seite neu.',
-    'report-too-large': 'Der Bericht ist zu groß. Bitte wählen Sie einen kürzeren Zeitraum oder einen Lauf.',
+    'report-too-large':
+      'Der Bericht ist zu groß. Bitte wählen Sie einen kürzeren Zeitraum oder einen Lauf. Eine Auskunft für einen Zeitraum erstellen Sie an der Kommandozeile.',
     'too-many-requests': 'Zu viele Anfragen auf einmal. Bitte warten Sie einen Moment.',
     internal: 'Auf unserer Seite ist ein Fehler aufgetreten. Bitte versuchen Sie es gleich noch einmal.',
     unavailable: 'Der Dienst ist gerade nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.',

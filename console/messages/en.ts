@@ -568,6 +568,7 @@ export const en: Messages = {
       'read-sync': 'sync viewed',
       'read-access-log': 'log read',
       'read-workflow-payload': 'data read in Temporal',
+      'report-access-log': 'report made',
       'verify-access-log': 'log verified',
       import: 'data stored',
       change: 'data changed',
@@ -609,6 +610,9 @@ export const en: Messages = {
         ? `One entry has no anchor yet. It is ${age} old.`
         : `${entries} entries have no anchor yet. The oldest is ${age} old.`,
     fhir: 'Save the whole log as a FHIR Bundle',
+    report: { pdf: 'Download the report as PDF', html: 'Download the report as HTML' },
+    reportHint:
+      'The report tells the person in plain words who has accessed their data (Section 309 SGB V, Art. 15 GDPR). It is in the language of this page.',
     another: 'Find another log',
   },
 
@@ -654,7 +658,8 @@ export const en: Messages = {
     'cursor-too-old': 'The changes after this cursor are not kept any more. Please fetch everything again.',
     'body-too-large': 'The input is too long. Please shorten it.',
     'unsupported-media-type': 'The service did not understand the request. Please reload the page.',
-    'report-too-large': 'The report is too large. Please choose a shorter period, or one run.',
+    'report-too-large':
+      'The report is too large. Please choose a shorter period, or one run. For a patient, the command line makes a report of a period.',
     'too-many-requests': 'Too many requests at the same time. Please wait a moment.',
     internal: 'An error occurred on our side. Please try again in a moment.',
     unavailable: 'The service is not available at the moment. Please try again in a moment.',

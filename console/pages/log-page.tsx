@@ -1,6 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 import { type RefObject, useRef, useState } from 'react';
 import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
+import { type ReportFormat, reportFormats } from '../../core/domain/access-texts.ts';
 import { useConnection } from '../api/context.ts';
 import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
 import type { AccessEntry } from '../api/types.ts';
@@ -136,13 +137,22 @@ function Pseudonyms({ patientRefs: [patientRef, ...others] }: { readonly patient
 }
 
 function Verification({ patientRef }: { readonly patientRef: string }) {
-  const { t, formats } = useLocale();
+  const { t, formats, language } = useLocale();
   const { api } = useConnection();
   const verify = useVerify(patientRef);
   const save = useMutation({
     mutationFn: async () => {
       const bundle = await fetchBundle(api, patientRef);
       saveFile(`access-log-${patientRef}.json`, new Blob([bundle], { type: 'application/fhir+json' }));
+    },
+  });
+  const report = useMutation({
+    mutationFn: async (format: ReportFormat) => {
+      const { fileName, content } = await api.fetchReport(`/patients/${patientRef}/access-log/report`, {
+        language,
+        format,
+      });
+      saveFile(fileName, content);
     },
   });
   return (
@@ -154,7 +164,17 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
         <Button isPending={save.isPending} onPress={() => save.mutate()}>
           {t.log.fhir}
         </Button>
+        {reportFormats.map((format) => (
+          <Button
+            key={format}
+            isPending={report.isPending && report.variables === format}
+            onPress={() => report.mutate(format)}
+          >
+            {t.log.report[format]}
+          </Button>
+        ))}
       </div>
+      <p className="hint">{t.log.reportHint}</p>
       {verify.isPending && <p role="status">{t.log.verifying}</p>}
       {verify.data?.logs.map(({ patientRef: ref, ...found }, _, { length }) => (
         <Notice key={ref} kind={found.valid ? 'good' : 'error'}>
@@ -177,7 +197,7 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
           )}
         </Notice>
       ))}
-      <Problem error={verify.error ?? save.error} />
+      <Problem error={verify.error ?? save.error ?? report.error} />
     </>
   );
 }

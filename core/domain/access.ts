@@ -10,6 +10,8 @@ export const accessOperations = {
   'read-sync': 'R',
   'read-access-log': 'R',
   'verify-access-log': 'R',
+  /** a document with the whole log is made, for the patient */
+  'report-access-log': 'R',
   'read-workflow-payload': 'R',
   /** by the sync itself: a new patient is stored, or their care records */
   import: 'C',

@@ -10,6 +10,7 @@ const importing = { system: dicom, code: '110107', display: 'Import' };
 const eventTypes: Readonly<Partial<Record<AccessOperation, typeof patientRecord>>> = {
   'read-access-log': auditLogUsed,
   'verify-access-log': auditLogUsed,
+  'report-access-log': auditLogUsed,
   import: importing,
 };
 

@@ -5,6 +5,7 @@ import type { ClientConfig } from '../config.ts';
 import { createAccessAnchorsStore } from './access-anchors.ts';
 import { createAccessLogStore } from './access-log.ts';
 import { createAccessLogChecksStore } from './access-log-checks.ts';
+import { createAccessReportsStore } from './access-reports.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createChangesStore } from './changes.ts';
 import { createDocumentsStore } from './documents.ts';
@@ -93,6 +94,7 @@ export function storesOver({ dynamo, bucket, anchorBucket, gateClient, tables }:
     liveProgress: createLiveProgressStore(dynamo, tables),
     accessLog: createAccessLogStore(dynamo, tables, accessAnchors),
     accessAnchors,
+    accessReports: createAccessReportsStore(bucket),
     accessLogChecks: createAccessLogChecksStore(dynamo, tables),
     issuerKeys: createIssuerKeysStore(bucket),
     changes: createChangesStore(dynamo, tables),

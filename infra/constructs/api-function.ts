@@ -58,6 +58,11 @@ export class ApiFunction extends Construct {
       id: allObjectsFinding(deployment, 'documents'),
       reason: 'The documents of all patients. The link decides which one may be read, and the access is recorded.',
     });
+    Validations.of(role).acknowledge({
+      id: allObjectsFinding(deployment, 'reports'),
+      reason:
+        'The reports of the access logs of all patients. Each is recorded when it is made, and deleted after a day.',
+    });
   }
 }
 

@@ -22,7 +22,7 @@ export interface DataBucketProps {
 export const allObjectsFinding = (deployment: string, prefix: string): string =>
   `AwsSolutions-IAM5[Resource::${stackNameOf(deployment, 'Data')}:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`;
 
-/** The bucket: payloads and lists for some weeks, and documents permanently. */
+/** The bucket: reports for a day, payloads and lists for some weeks, and documents permanently. */
 export class DataBucket extends Construct {
   readonly bucket: Bucket;
   constructor(scope: Construct, id: string, props: DataBucketProps) {
@@ -45,6 +45,7 @@ export class DataBucket extends Construct {
       lifecycleRules: [
         { id: 'expire-payloads', prefix: 'payloads/', expiration },
         { id: 'expire-lists', prefix: 'lists/', expiration },
+        { id: 'expire-reports', prefix: 'reports/', expiration: Duration.days(1) }, // links to them last minutes
         { id: 'abort-incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
       ],
     });

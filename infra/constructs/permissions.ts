@@ -131,6 +131,7 @@ export function permissionsFor(
       accessLog,
       allow(['s3:ListBucketVersions'], anchorBucket.bucketArn), // the keys of the anchors hold all
       table(['GetItem'], tables.syncRuns), // the last check of all logs
+      allow(['s3:GetObject', 's3:PutObject'], bucket.arnForObjects('reports/*')), // reading is for the link
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],

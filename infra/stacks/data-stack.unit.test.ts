@@ -92,7 +92,7 @@ test('the bucket is private, encrypted with the customer-managed key, and keeps 
   });
 });
 
-test('objects that a crash has left expire after the longest retry and the history, and documents stay', () => {
+test('objects that a crash has left expire after the longest retry and the history, reports after a day, and documents stay', () => {
   const bucket = bucketOf('prod', /^BucketData/);
   const rules: {
     Prefix?: string;
@@ -105,6 +105,7 @@ test('objects that a crash has left expire after the longest retry and the histo
   expect(expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
     ['payloads/', 67],
     ['lists/', 67],
+    ['reports/', 1], // their links last minutes
   ]);
   expect(rules.filter(({ AbortIncompleteMultipartUpload }) => AbortIncompleteMultipartUpload)).toHaveLength(1);
 });

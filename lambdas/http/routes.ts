@@ -293,6 +293,22 @@ export const operations = {
     problems: ['storage-unavailable'],
     access: 'verify-access-log',
   },
+  reportAccessLog: {
+    method: 'POST',
+    path: '/patients/{patientRef}/access-log/report',
+    group: 'access-log',
+    roles: ['auditor'],
+    summary: 'Makes a document for the patient, in plain words, of who has accessed their data',
+    params: schemas.patientPath,
+    body: schemas.accessReportBody,
+    answer: {
+      status: 200,
+      description: 'The report. The link is valid for five minutes.',
+      schema: schemas.accessReport,
+    },
+    problems: ['report-too-large', 'storage-unavailable'],
+    access: 'report-access-log',
+  },
   checkAccessLogs: {
     method: 'POST',
     path: '/access-logs/check',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { logProblems } from '../../core/domain/access-log.ts';
+import { reportFormats, reportLanguages } from '../../core/domain/access-texts.ts';
 import { systems } from '../../core/domain/fhir/uris.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
 import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
@@ -697,6 +698,25 @@ export const accessLogQuery = z.strictObject({
     .meta({ description: 'Which entries come first. By default, the oldest.' }),
   nextToken: nextToken.optional(),
 });
+export const accessReportBody = z.strictObject({
+  language: z.enum(reportLanguages),
+  format: z.enum(reportFormats),
+  from: moment.optional().meta({ description: 'Only entries recorded at this time or later.' }),
+  to: moment.optional().meta({ description: 'Only entries recorded before this time.' }),
+});
+export const accessReport = z
+  .object({
+    href: z.url().meta({ description: 'Address of the document. Needs no token, and must not be passed on.' }),
+    fileName: z.string().meta({ example: 'auskunft-5d41402a-2026-11-30.pdf' }),
+    mediaType: z.string().meta({ example: 'application/pdf' }),
+    sizeBytes: count,
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: 'SHA-256 of the document, in hex.' }),
+    expiresAt: time.meta({ description: 'From this time on, the address is not valid any more.' }),
+  })
+  .meta({ id: 'AccessReport' });
 const accessEntry = z
   .object({
     id: z.string(),

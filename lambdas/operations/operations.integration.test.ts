@@ -38,6 +38,7 @@ async function validAsk(name: OperationName): Promise<Ask> {
     setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr: patient.kvnr },
     decodePayloads: { payloads: [] },
+    reportAccessLog: { language: 'de', format: 'pdf' },
     requestPatientSync: { patientRef: patient.patientRef },
     searchFhirPatients: { identifier: `http://fhir.de/sid/gkv/kvid-10|${patient.kvnr}` },
   };

@@ -257,6 +257,28 @@ test('an auditor reads and filters the access log, verifies the chain, and saves
   await page.context().close();
 });
 
+test('an auditor downloads the report for the patient, as PDF and as HTML in the language of the page', async () => {
+  const page = await openPageAs('auditor');
+  const { kvnr } = findPatient(() => true);
+  const download = async (button: string) => {
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: button }).click();
+    const file = await downloading;
+    return { name: file.suggestedFilename(), content: readFileSync(await file.path()) };
+  };
+  await page.goto(`${world.url}#/access-log/${world.day.refOf(kvnr)}`);
+  const pdf = await download('Auskunft als PDF herunterladen');
+  expect(pdf.name).toMatch(/^auskunft-[0-9a-f]{8}-\d{4}-\d\d-\d\d\.pdf$/);
+  expect(pdf.content.subarray(0, 5).toString()).toBe('%PDF-');
+  const german = await download('Auskunft als HTML herunterladen');
+  expect(german.content.toString()).toContain('hat eine Auskunft wie diese für Sie erstellt.');
+  await page.locator('header select').nth(0).selectOption('en');
+  const english = await download('Download the report as HTML');
+  expect(english.name).toMatch(/^access-report-.*\.html$/);
+  expect(english.content.toString()).toContain('Result: the log is complete and unchanged.');
+  await page.context().close();
+});
+
 test('management sees progress and runs, but no data of patients', async () => {
   const page = await openPageAs('management');
   const requestedPaths: string[] = [];

@@ -51,6 +51,7 @@ beforeAll(async () => {
       lookUpPatient: { body: { kvnr } },
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
+      reportAccessLog: { ...ofPatient, body: { language: 'de', format: 'pdf' } },
       readDocument: {},
       ...(await fhirCalls(kvnr)),
       decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
@@ -161,7 +162,14 @@ const fhirNames = [
 const fhirOfPatient = (status: number) =>
   Object.fromEntries(fhirNames.map((name) => [name, status])) as Record<(typeof fhirNames)[number], number>;
 const ofPatient = {
-  ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
+  ...{
+    lookUpPatient: 200,
+    readPatient: 200,
+    readAccessLog: 200,
+    verifyAccessLog: 200,
+    reportAccessLog: 200,
+    decodePayloads: 200,
+  },
   ...fhirOfPatient(200),
 } as const;
 
@@ -194,7 +202,14 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         ...{ checkAccessLogs: 202, readAccessLogCheck: 503, readChanges: 503 },
       },
       ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
-      ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
+      ...{
+        lookUpPatient: 503,
+        readPatient: 503,
+        readAccessLog: 503,
+        verifyAccessLog: 503,
+        reportAccessLog: 503,
+        decodePayloads: 503,
+      },
     });
     expect((await readMarker())?.syncId).not.toBe(before?.syncId); // the promise is in the table
   });

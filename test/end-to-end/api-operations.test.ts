@@ -295,6 +295,26 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     missing: noPath,
   }),
   verifyAccessLog: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
+  reportAccessLog: () => {
+    const body = { language: 'de', format: 'pdf' };
+    return {
+      valid: { params: { patientRef }, body },
+      invalid: [
+        ...badRefs().map((wrong) => ({ ...wrong, call: { ...wrong.call, body } })),
+        {
+          call: { params: { patientRef }, body: { ...body, language: 'fr' } },
+          problem: 'invalid-request',
+          isNamed: true,
+        },
+        {
+          call: { params: { patientRef }, body: { ...body, from: 'yesterday' } },
+          problem: 'invalid-request',
+          isNamed: true,
+        },
+      ],
+      missing: noPath,
+    };
+  },
   checkAccessLogs: () => ({ valid: {}, invalid: [unknownField] }),
   readAccessLogCheck: () => ({ valid: {}, invalid: [unknownField] }),
   readFhirMetadata: () => ({ valid: {}, invalid: [unknownField] }),

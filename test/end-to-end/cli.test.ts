@@ -367,6 +367,15 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   const bundle = JSON.parse((await sync(['access-log', patientRef, '--fhir'])).out);
   expect(bundle).toMatchObject({ resourceType: 'Bundle', type: 'searchset', link: [{ relation: 'self' }] });
   expect(bundle.entry.length).toBeGreaterThan(230);
+  const file = join(stack.dir, 'report.html');
+  const asked = ['--format', 'html', '--language', 'en', '--output', file];
+  expect(await sync(['access-log', 'report', patientRef, ...asked])).toMatchObject({
+    exitCode: 0,
+    out: expect.stringMatching(/^saved .*report\.html: \d+ bytes\n$/),
+  });
+  expect(readFileSync(file, 'utf8')).toContain(
+    'Clara (user account clara, role: treatment) read your personal details',
+  );
   expect((await sync(['verify', patientRef])).out).toMatch(/whole and unchanged: \d{3} entries/);
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());

@@ -30,6 +30,7 @@ test('on a day with every operation of the API, no log line and no metric contai
       readLastSync: { params: { patientRef } },
       readAccessLog: { params: { patientRef } },
       verifyAccessLog: { params: { patientRef } },
+      reportAccessLog: { params: { patientRef }, body: { language: 'de', format: 'html' } },
       searchFhirPatients: { body: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` } },
       readFhirPatient: { params: { patientRef } },
       readFhirEverything: { params: { patientRef } },

@@ -1,5 +1,6 @@
 import type { CodeSystem, ElementDefinition, StructureDefinition } from 'fhir/r4.js';
-import { type AccessDraft, type AccessOperation, accessOperations, roles } from '../access.ts';
+import { type AccessOperation, accessOperations, roles } from '../access.ts';
+import { operationTexts, roleTexts } from '../access-texts.ts';
 import { type Programme, programmes } from '../care-record.ts';
 import { epaSyncUri } from './uris.ts';
 
@@ -33,29 +34,6 @@ export function codeSystem(name: string, title: string, concepts: Readonly<Recor
   };
 }
 
-const accessMeanings: Readonly<Record<AccessOperation, string>> = {
-  lookup: 'The pseudonym of the patient was looked up.',
-  'read-patient': 'The patient and their care records were read.',
-  'read-document': 'A document was read.',
-  'request-sync': 'A sync of the care records was requested.',
-  'read-sync': 'The state of the last sync on demand was read.',
-  'read-access-log': 'The access log was read.',
-  'verify-access-log': 'The access log was verified.',
-  'read-workflow-payload': 'A payload of a workflow that names the patient was decrypted.',
-  import: 'The patient or their care records were stored as new.',
-  change: 'The patient was changed.',
-  removal: 'The patient was removed.',
-  'kvnr-change': 'The same person has another KVNR.',
-};
-const roleMeanings: Readonly<Record<AccessDraft['agent']['role'], string>> = {
-  operator: 'Runs epa-sync.',
-  management: 'Sees progress and history.',
-  clinician: 'Treats patients.',
-  auditor: 'Reads access logs.',
-  integration: 'Another system that takes over changes and exports.',
-  system: 'epa-sync itself.',
-  none: 'The token has no role of epa-sync.',
-};
 const programmeMeanings: Readonly<Record<Programme, string>> = {
   DMP: 'Disease management programme (§ 137f SGB V).',
   HZV: 'Care centred on the general practitioner (§ 73b SGB V).',
@@ -63,8 +41,8 @@ const programmeMeanings: Readonly<Record<Programme, string>> = {
   other: 'Another programme.',
 };
 /** Keeps the order of a list, and fails to compile if a meaning is missing. */
-const meanings = <Code extends string>(codes: readonly Code[], all: Readonly<Record<Code, string>>) =>
-  Object.fromEntries(codes.map((code) => [code, all[code]]));
+const meanings = <Code extends string>(codes: readonly Code[], meaningOf: (code: Code) => string) =>
+  Object.fromEntries(codes.map((code) => [code, meaningOf(code)]));
 
 /** Returns a part of a complex extension: one value of one type, under a fixed name. */
 function part(name: string, type: string, definition: string): ElementDefinition[] {
@@ -143,8 +121,16 @@ export const codeSystems: readonly CodeSystem[] = [
   codeSystem(
     'access-operation',
     'Access operation',
-    meanings(Object.keys(accessOperations) as AccessOperation[], accessMeanings),
+    meanings(Object.keys(accessOperations) as AccessOperation[], (code) => operationTexts[code].meaning),
   ),
-  codeSystem('role', 'Role', meanings([...roles, 'system', 'none'], roleMeanings)),
-  codeSystem('programme', 'Programme', meanings(programmes, programmeMeanings)),
+  codeSystem(
+    'role',
+    'Role',
+    meanings([...roles, 'system', 'none'], (code) => roleTexts[code].meaning),
+  ),
+  codeSystem(
+    'programme',
+    'Programme',
+    meanings(programmes, (code) => programmeMeanings[code]),
+  ),
 ];
