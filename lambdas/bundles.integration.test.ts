@@ -88,6 +88,7 @@ async function asks(): Promise<[OperationName, Ask][]> {
     acknowledgeIssues: { issueIds: ['0'.repeat(32)], note: 'a test' },
     setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr },
+    searchPatients: { birthDate: '1985-03-07', familyName: 'Mü' },
     requestPatientSync: { kvnr },
     decodePayloads: await encryptedBody({ environment: { PAYLOAD_KEYS } }, { patientRef }),
     searchFhirPatients: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` },

@@ -572,6 +572,7 @@ export const de = {
     outcomes: { success: 'erfolgreich', refused: 'verweigert', failed: 'fehlgeschlagen' },
     actions: {
       lookup: 'Suche nach KVNR',
+      found: 'bei Suche nach Namen gefunden',
       'read-patient': 'Akte gelesen',
       'read-document': 'Dokument gelesen',
       'request-sync': 'Abgleich angefordert',

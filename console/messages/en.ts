@@ -550,6 +550,7 @@ export const en: Messages = {
     outcomes: { success: 'success', refused: 'refused', failed: 'failed' },
     actions: {
       lookup: 'search by KVNR',
+      found: 'found by a search by name',
       'read-patient': 'record read',
       'read-document': 'document read',
       'request-sync': 'sync requested',

@@ -48,6 +48,7 @@ beforeAll(async () => {
       ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason, liftCooldown: withReason },
       setPace: { body: { requestsPerMinute: null, reason: 'a test' } },
       lookUpPatient: { body: { kvnr } },
+      searchPatients: { body: { birthDate: '1985-03-07', familyName: 'Mü' } },
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
       readDocument: {},
@@ -159,7 +160,14 @@ const fhirNames = [
 const fhirOfPatient = (status: number) =>
   Object.fromEntries(fhirNames.map((name) => [name, status])) as Record<(typeof fhirNames)[number], number>;
 const ofPatient = {
-  ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
+  ...{
+    lookUpPatient: 200,
+    searchPatients: 200,
+    readPatient: 200,
+    readAccessLog: 200,
+    verifyAccessLog: 200,
+    decodePayloads: 200,
+  },
   ...fhirOfPatient(200),
 } as const;
 
@@ -192,7 +200,14 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         ...{ checkAccessLogs: 202, readAccessLogCheck: 503 },
       },
       ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
-      ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
+      ...{
+        lookUpPatient: 503,
+        searchPatients: 503,
+        readPatient: 503,
+        readAccessLog: 503,
+        verifyAccessLog: 503,
+        decodePayloads: 503,
+      },
     });
     expect((await readMarker())?.syncId).not.toBe(before?.syncId); // the promise is in the table
   });

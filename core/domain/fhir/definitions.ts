@@ -35,6 +35,7 @@ export function codeSystem(name: string, title: string, concepts: Readonly<Recor
 
 const accessMeanings: Readonly<Record<AccessOperation, string>> = {
   lookup: 'The pseudonym of the patient was looked up.',
+  found: 'A search by name and birth date has found the patient.',
   'read-patient': 'The patient and their care records were read.',
   'read-document': 'A document was read.',
   'request-sync': 'A sync of the care records was requested.',
