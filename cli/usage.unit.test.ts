@@ -41,6 +41,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['insurer-report', '[options]', '--run', '--from', '--to', '--output'],
   ['runs', '[options]', '--json'],
   ['patient', '[options] [pseudonym]'],
+  ['find', '[options]'],
   ['sync', '[options] [pseudonym]'],
   ['access-log', '[options] [pseudonym]', '--json', '--fhir'],
   ['verify', '[options] [pseudonym]'],
