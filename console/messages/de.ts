@@ -492,13 +492,13 @@ export const de = {
     askHint:
       'Ist die Person neu versichert, steht sie noch nicht auf der Liste. Fragen Sie die Krankenkasse nach ihren Versorgungen. Die Anfrage wird protokolliert.',
     search: {
-      title: 'Ohne Versichertennummer',
+      title: 'Nach Namen finden',
       lead: 'Geben Sie das Geburtsdatum und den Anfang eines Namens ein. Müller, Mueller und muller sind gleich. Wer gefunden wird, erhält einen Eintrag im Zugriffsprotokoll.',
       birthDate: 'Geburtsdatum',
       familyName: 'Nachname',
       givenName: 'Vorname',
-      submit: 'Nach Namen suchen',
-      found: (count) => (count === 1 ? 'Eine Person gefunden' : `${count} Personen gefunden`),
+      submit: 'Person finden',
+      found: (count: number) => (count === 1 ? 'Eine Person gefunden' : `${count} Personen gefunden`),
       none: 'Niemand, der gespeichert ist, hat dieses Geburtsdatum und diesen Namen.',
       tooMany: 'Mehr als 20 Personen passen. Geben Sie mehr Buchstaben oder beide Namen ein.',
     },

@@ -407,7 +407,7 @@ test('a clinician finds a person by date of birth and name with the keyboard, an
 
 test('an operator has no search by name', async () => {
   const page = await openPageAs('operator');
-  await page.getByRole('link', { name: 'Patient' }).click();
+  await page.getByRole('link', { name: 'Patienten' }).click();
   await page.getByLabel('Versichertennummer').waitFor();
   expect(await page.getByLabel('Geburtsdatum').count()).toBe(0);
 });

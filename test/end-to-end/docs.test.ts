@@ -103,7 +103,7 @@ test('the commands in the guide to the API work as documented', async () => {
     {}, // no check of all logs has run
   ]);
   const operations = answers.at(-3).entries.map(({ operation }: { operation: string }) => operation);
-  const accesses = ['lookup', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
+  const accesses = ['lookup', 'found', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
   expect(operations).toEqual(expect.arrayContaining(accesses));
   const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-4).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
