@@ -11,8 +11,8 @@ import { openApi } from '../test/api.fixture.ts';
 import { startDay } from '../test/day.fixture.ts';
 
 /**
- * Measures how long a search by name takes among a million people: the search in the table alone, and the whole request with
- * the access entries of all hits, through API Gateway, Lambda and Temporal, on the emulator of the laptop. Surnames are as
+ * Measures how long a search by name takes among a million people: in the table alone, and as a whole request. A request has the
+ * access entries of all hits, through API Gateway, Lambda and Temporal, on the emulator of the laptop. Surnames are as
  * frequent as in Germany: one in a hundred is a Müller. `BENCH_PEOPLE` sets how many people there are.
  */
 const people = Number(process.env['BENCH_PEOPLE'] ?? 1_000_000);

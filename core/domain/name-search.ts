@@ -3,7 +3,7 @@ import { dateOf } from './fhir/values.ts';
 
 /** Most words of a name that are searched. The insurer's limit of a name is 200 characters. */
 const wordsMax = 8;
-/** Letters that NFKD does not take apart. */
+/** Letters that NFKD leaves as they are. */
 const letters: Readonly<Record<string, string>> = {
   ß: 'ss',
   æ: 'a',
@@ -35,7 +35,7 @@ export function foldedWords(name: string): string[] {
     .replace(/\p{M}/gu, '')
     .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter] ?? letter)
     .split(/[\s\p{Pd}/,]+/u)
-    .map((word) => word.replace(/[^\p{L}\p{N}]/gu, '').replace(/([aou])e/g, '$1'))
+    .map((word) => word.replace(/[^\p{L}\p{N}]|\p{Lm}/gu, '').replace(/([aou])e/g, '$1'))
     .filter((word) => word !== '')
     .slice(0, wordsMax);
 }

@@ -9,7 +9,7 @@ export interface FoundPerson extends SearchedPerson {
   readonly patientRef: string;
 }
 
-/** Returns those whom a search finds, ordered by name; undefined if they are more than `hitsMax`. Reads nobody's entry then. */
+/** Returns those whom a search finds, ordered by name; undefined if they are more than `hitsMax`. Then it reads no entry. */
 export async function findPeople(
   patients: Pick<PatientsStore, 'findBornOn' | 'get'>,
   search: PersonSearch,
