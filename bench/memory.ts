@@ -158,6 +158,7 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
     storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),
     get: async () => undefined,
     setGoneIn: async () => {},
+    setNameHashes: async () => {},
     setSuccessor: async () => {},
     markRemoving: async () => undefined,
     closeVersions: async () => false,

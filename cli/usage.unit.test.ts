@@ -42,6 +42,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['insurer-report', '[options]', '--run', '--from', '--to', '--output'],
   ['runs', '[options]', '--json'],
   ['patient', '[options] [pseudonym]'],
+  ['find', '[options]'],
   ['sync', '[options] [pseudonym]'],
   ['access-log', '[options] [command] [pseudonym]', '--json', '--fhir'],
   ['access-log report', '[options] [pseudonym]', '--language', '--format', '--from', '--to', '--output'],

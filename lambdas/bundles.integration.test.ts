@@ -89,6 +89,7 @@ async function asks(): Promise<[OperationName, Ask][]> {
     setPace: { requestsPerMinute: null, reason: 'a test' },
     reportAccessLog: { language: 'de', format: 'pdf' },
     lookUpPatient: { kvnr },
+    searchPatients: { birthDate: '1985-03-07', familyName: 'Mü' },
     requestPatientSync: { kvnr },
     decodePayloads: await encryptedBody({ environment: { PAYLOAD_KEYS } }, { patientRef }),
     searchFhirPatients: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` },

@@ -3,6 +3,7 @@ import { Argument, InvalidArgumentError, Option } from 'commander';
 import { paceMax } from '../../core/domain/gate.ts';
 import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import { momentOf } from '../../core/domain/line-command.ts';
+import type { PersonSearch } from '../../core/domain/name-search.ts';
 import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 
@@ -61,14 +62,33 @@ export async function readPatient(argument: string | undefined): Promise<NamedPa
   );
 }
 
-async function readLine(prompt: string): Promise<string> {
+/**
+ * Asks for the fields of a search, or reads a line from stdin for each: birth date, family name, given name. Leaves out what is
+ * empty. An argument would stay in the history of the shell.
+ */
+export async function readSearch(): Promise<Partial<PersonSearch>> {
+  const [birthDate, familyName, givenName] = await readLines([
+    'Date of birth (YYYY-MM-DD): ',
+    'Family name, or its beginning: ',
+    'Given name, or its beginning: ',
+  ]);
+  return { ...(birthDate && { birthDate }), ...(familyName && { familyName }), ...(givenName && { givenName }) };
+}
+
+const readLine = async (prompt: string): Promise<string> => (await readLines([prompt]))[0] ?? '';
+
+/** Asks for a line with each prompt, or reads as many from stdin. Returns fewer if stdin ends before. */
+async function readLines(prompts: readonly string[]): Promise<string[]> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  if (process.stdin.isTTY) process.stderr.write(prompt);
+  const read: string[] = [];
+  const ask = (): void => void (process.stdin.isTTY && process.stderr.write(prompts[read.length] ?? ''));
+  ask();
   for await (const line of lines) {
-    lines.close();
-    return line.trim();
+    if (read.push(line.trim()) === prompts.length) break;
+    ask();
   }
-  return '';
+  lines.close();
+  return read;
 }
 
 /** Returns the pseudonym of a patient. Looks it up if the KVNR is given. @throws ApiError */

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { LineStatus } from '../../core/domain/line-status.ts';
+import type { SearchedPerson } from '../../core/domain/name-search.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
 import { limitLines, pauseLines, quietLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say } from '../output.ts';
 import { patientText } from '../patient-text.ts';
-import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
+import { lookUpPatientRef, patientArgument, readPatient, readSearch } from './arguments.ts';
 
 /** Adds the clinician's commands. */
 export function addPatientCommands(program: Command): void {
@@ -18,6 +19,20 @@ export function addPatientCommands(program: Command): void {
     .action(async (argument: string | undefined) => {
       const api = findApi(process.env, 'clinician');
       process.stdout.write(await patientText(api, await lookUpPatientRef(await readPatient(argument), api)));
+    });
+
+  program
+    .command('find')
+    .description(
+      'find people by date of birth and the beginning of a name: asks for them, or reads them from stdin, one a line; each person found has an entry in their access log',
+    )
+    .action(async () => {
+      const api = findApi(process.env, 'clinician');
+      const { hits, tooMany } = await api.post<FoundPeople>('/patients/search', await readSearch());
+      if (tooMany) throw new CommandError('failed', 'more than 20 people fit: use more letters, or both names');
+      if (hits.length === 0) throw new CommandError('notFound', 'nobody stored has this date of birth and name');
+      for (const { patientRef, birthDate, familyName, givenName } of hits)
+        process.stdout.write(`${[patientRef, birthDate, familyName, givenName].map(inOneLine).join('\t')}\n`);
     });
 
   program
@@ -48,6 +63,13 @@ export function addPatientCommands(program: Command): void {
       if (provisional) say('provisional: the person is not on the list yet; master data come with the next list');
     });
 }
+
+interface FoundPeople {
+  readonly hits: readonly (SearchedPerson & { readonly patientRef: string })[];
+  readonly tooMany?: boolean;
+}
+/** The insurer's names may have any characters, which must not act on the terminal. */
+const inOneLine = (text: string): string => text.replace(/\p{Cc}/gu, ' ');
 
 type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
   readonly patientRef: string;

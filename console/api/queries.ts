@@ -7,6 +7,7 @@ import {
   useQueryClient,
 } from '@tanstack/react-query';
 import { useRef } from 'react';
+import type { PersonSearch } from '../../core/domain/name-search.ts';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
@@ -15,6 +16,7 @@ import type {
   AccessLogCheck,
   AccessLogPage,
   Acknowledgement,
+  FoundPatients,
   Issue,
   LastSync,
   Line,
@@ -221,6 +223,15 @@ export function useLookup() {
   return useMutation({
     mutationFn: async (kvnr: string) => await api.post<{ patientRef: string }>('/patients/lookup', { kvnr }),
     gcTime: 0, // removes the KVNR from memory after the answer
+  });
+}
+
+/** Finds people by birth date and name. */
+export function useSearch() {
+  const { api } = useConnection();
+  return useMutation({
+    mutationFn: async (search: PersonSearch) => await api.post<FoundPatients>('/patients/search', search),
+    gcTime: 0, // removes the names from memory when the page is left
   });
 }
 

@@ -12,6 +12,7 @@ export type InsurerProblem = z.output<typeof schemas.insurerReport>['problems'][
 export type Acknowledgement = z.output<typeof schemas.acknowledgement>;
 export type LastSync = z.output<typeof schemas.lastSync>;
 export type SyncNow = z.output<typeof schemas.syncNow>;
+export type FoundPatients = z.output<typeof schemas.foundPatients>;
 export type RequestedSync = z.output<typeof schemas.requestedSync>;
 export type PatientPage = z.output<typeof schemas.patient>;
 export type AccessLogPage = z.output<typeof schemas.accessLog>;

@@ -498,6 +498,17 @@ export const de = {
     ask: 'Krankenkasse fragen',
     askHint:
       'Ist die Person neu versichert, steht sie noch nicht auf der Liste. Fragen Sie die Krankenkasse nach ihren Versorgungen. Die Anfrage wird protokolliert.',
+    search: {
+      title: 'Nach Namen finden',
+      lead: 'Geben Sie das Geburtsdatum und den Anfang eines Namens ein. Müller, Mueller und muller sind gleich. Wer gefunden wird, erhält einen Eintrag im Zugriffsprotokoll.',
+      birthDate: 'Geburtsdatum',
+      familyName: 'Nachname',
+      givenName: 'Vorname',
+      submit: 'Person finden',
+      found: (count: number) => (count === 1 ? 'Eine Person gefunden' : `${count} Personen gefunden`),
+      none: 'Niemand, der gespeichert ist, hat dieses Geburtsdatum und diesen Namen.',
+      tooMany: 'Mehr als 20 Personen passen. Geben Sie mehr Buchstaben oder beide Namen ein.',
+    },
     provisional: 'Noch nicht auf der Liste',
     provisionalHint: 'Die Stammdaten kommen mit der nächsten Liste. Bis dahin sind nur die Versorgungen gespeichert.',
     gone: 'Dieser Patient ist nicht oder nicht mehr gespeichert.',
@@ -584,6 +595,7 @@ export const de = {
     outcomes: { success: 'erfolgreich', refused: 'verweigert', failed: 'fehlgeschlagen' },
     actions: {
       lookup: 'Suche nach KVNR',
+      found: 'bei Suche nach Namen gefunden',
       'read-patient': 'Akte gelesen',
       'read-document': 'Dokument gelesen',
       'request-sync': 'Abgleich angefordert',

@@ -477,6 +477,17 @@ export const en: Messages = {
     ask: 'Ask the insurer',
     askHint:
       'A newly insured person is not on the list yet. Ask the insurer for their care records. The request is recorded.',
+    search: {
+      title: 'Without an insurance number',
+      lead: 'Enter the date of birth and the beginning of a name. Müller, Mueller and muller are equal. Everybody who is found gets an entry in their access log.',
+      birthDate: 'Date of birth',
+      familyName: 'Family name',
+      givenName: 'Given name',
+      submit: 'Search by name',
+      found: (count) => (count === 1 ? 'One person found' : `${count} people found`),
+      none: 'Nobody stored has this date of birth and name.',
+      tooMany: 'More than 20 people fit. Enter more letters, or both names.',
+    },
     provisional: 'Not on the list yet',
     provisionalHint: 'The master data come with the next list. Until then, only the care records are stored.',
     gone: 'This patient is not stored, or no longer stored.',
@@ -562,6 +573,7 @@ export const en: Messages = {
     outcomes: { success: 'success', refused: 'refused', failed: 'failed' },
     actions: {
       lookup: 'search by KVNR',
+      found: 'found by a search by name',
       'read-patient': 'record read',
       'read-document': 'document read',
       'request-sync': 'sync requested',

@@ -1,5 +1,6 @@
 import { Button } from '../components/button.tsx';
 import { KvnrForm } from '../components/kvnr-form.tsx';
+import { NameSearch } from '../components/name-search.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { navigateTo } from '../route.ts';
@@ -13,7 +14,7 @@ interface PatientPageProps {
 }
 
 export function PatientPage({ patientRef, mayRead }: PatientPageProps) {
-  if (patientRef === undefined) return <FindPatient />;
+  if (patientRef === undefined) return <FindPatient maySearch={mayRead} />;
   return mayRead ? (
     <PatientRecord key={patientRef} patientRef={patientRef} />
   ) : (
@@ -37,13 +38,16 @@ function PatientSync({ patientRef }: { readonly patientRef: string }) {
   );
 }
 
-function FindPatient() {
+function FindPatient({ maySearch }: { readonly maySearch: boolean }) {
   const { t } = useLocale();
   return (
-    <section className="card" aria-labelledby="find-title">
-      <h1 id="find-title">{t.patient.title}</h1>
-      <p className="hint">{t.patient.lead}</p>
-      <KvnrForm onFound={(patientRef) => navigateTo('patient', patientRef)} unknown={t.patient.unknown} canAsk />
-    </section>
+    <>
+      <section className="card" aria-labelledby="find-title">
+        <h1 id="find-title">{t.patient.title}</h1>
+        <p className="hint">{t.patient.lead}</p>
+        <KvnrForm onFound={(patientRef) => navigateTo('patient', patientRef)} unknown={t.patient.unknown} canAsk />
+      </section>
+      {maySearch && <NameSearch />}
+    </>
   );
 }

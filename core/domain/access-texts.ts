@@ -38,6 +38,17 @@ export const operationTexts: Readonly<Record<AccessOperation, OperationTexts>> =
       tried: 'use your insurance number to look up the pseudonym under which your data is stored',
     },
   },
+  found: {
+    meaning: 'A search by name and birth date has found the patient.',
+    de: {
+      done: 'nach Namen und Geburtsdatum gesucht und dabei Sie gefunden',
+      tried: 'nach Namen und Geburtsdatum zu suchen, und Sie passten dazu',
+    },
+    en: {
+      done: 'searched by name and birth date and found you',
+      tried: 'search by name and birth date, and you fitted',
+    },
+  },
   'read-patient': {
     meaning: 'The patient and their care records were read.',
     de: {

@@ -4,6 +4,7 @@
  */
 export const accessOperations = {
   lookup: 'R',
+  found: 'R',
   'read-patient': 'R',
   'read-document': 'R',
   'request-sync': 'E',

@@ -16,6 +16,7 @@ import { createLiveProgressStore } from './live-progress.ts';
 import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
 import { createPayloadsStore } from './payloads.ts';
+import { createSearchLimitsStore } from './search-limits.ts';
 import { createSyncRunsStore } from './sync-runs.ts';
 import { type Tables, tablesOf } from './tables.ts';
 import { createTransfersStore } from './transfers.ts';
@@ -92,6 +93,7 @@ export function storesOver({ dynamo, bucket, anchorBucket, gateClient, tables }:
     syncRuns: createSyncRunsStore(dynamo, tables),
     transfers: createTransfersStore(dynamo, tables),
     liveProgress: createLiveProgressStore(dynamo, tables),
+    searchLimits: createSearchLimitsStore(dynamo, tables),
     accessLog: createAccessLogStore(dynamo, tables, accessAnchors),
     accessAnchors,
     accessReports: createAccessReportsStore(bucket),

@@ -9,6 +9,7 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
+import { hashesOf, type NameHashes } from '../crypto/name-hashes.ts';
 import type { Imported } from '../domain/changed-kvnr.ts';
 import { newForDays } from '../domain/changed-kvnr.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
@@ -27,7 +28,7 @@ import type { DocumentsStore } from './documents.ts';
 import { deletionsOf, type EntryParts, readEntry, splitEntry, type TransactItem } from './entry-parts.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
-import type { Tables } from './tables.ts';
+import { birthIndex, type Tables } from './tables.ts';
 import type { WriteGuard } from './write-guard.ts';
 
 /** A larger body is stored in parts, because a DynamoDB item holds 400 KB at most. */
@@ -49,6 +50,8 @@ export interface ListedPatient {
   readonly contentHash: string;
   /** of `identityOf`; absent if the entry lacks name, birth date or address */
   readonly identity?: string | undefined;
+  /** by what a search finds the patient */
+  readonly nameHashes?: NameHashes | undefined;
 }
 
 /** What a later list finds a changed KVNR by (core/domain/changed-kvnr.ts). Goes with the item. */
@@ -83,6 +86,8 @@ export interface ShardItem extends SeenItem, PersonMarks {
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
   /** the list that lacks this patient, if there is one and no later list contains the patient */
   readonly goneIn?: string;
+  /** no search finds this patient, or only by an earlier name: a version without search has stored the entry */
+  readonly isUnsearchable?: true;
 }
 
 /** A provisional patient, or an inquiry. No list has named the person. */
@@ -213,6 +218,18 @@ export interface PatientsStore {
     found: { readonly listId: string; readonly isRemoved: boolean },
     writeGuard?: WriteGuard,
   ): Promise<void>;
+  /**
+   * Stores by what a search finds a patient. Idempotent. Does nothing for a patient that has another revision, is unknown or being
+   * removed.
+   * @param hashes of the entry with that revision
+   */
+  setNameHashes(
+    patient: Pick<ShardItem, 'patientRef' | 'revision'>,
+    hashes: NameHashes,
+    writeGuard?: WriteGuard,
+  ): Promise<void>;
+  /** Returns those born on a day, of the last second or so: the index follows the table. May contain people who are being removed. */
+  findBornOn(birthHash: string): AsyncIterable<{ readonly patientRef: string; readonly nameHashes: string }>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /**
@@ -322,7 +339,7 @@ export interface PatientsStore {
   deleteRemoving(patientRef: string, revision: number, writeGuard?: WriteGuard): Promise<void>;
 }
 
-interface PatientItem extends PersonMarks {
+interface PatientItem extends PersonMarks, Partial<NameHashes> {
   readonly shard: string;
   readonly patientRef: string;
   readonly kvnr: Kvnr;
@@ -420,6 +437,17 @@ const ofIncarnation = [
   'lastSync',
   'unusableAnswer',
 ] as const;
+/** Attributes that say by what a search finds a patient. */
+const searchAttributes = ['birthHash', 'nameHashes', 'hashesOf'] as const;
+/** Returns the parts of an update that stores new hashes, or none, in place of those of before. */
+const hashesUpdate = (hashes: Partial<NameHashes> = {}) => {
+  const stored = searchAttributes.filter((name) => hashes[name] !== undefined);
+  return {
+    sets: stored.map((name) => `${name} = :${name}`),
+    removes: searchAttributes.filter((name) => hashes[name] === undefined),
+    values: Object.fromEntries(stored.map((name) => [`:${name}`, hashes[name]])),
+  };
+};
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(
@@ -531,6 +559,7 @@ export function createPatientsStore(
     writeGuard: WriteGuard | undefined,
   ): Promise<boolean> => {
     const { patientRef, kvnr, contentHash, identity } = patient;
+    const hashes = hashesUpdate(patient.nameHashes);
     const next = (replaced?.revision ?? 0) + 1;
     const { value, set, remove, writes } = place(patient, next, replaced);
     const imported: Imported = { listId: listed.listId, at: new Date().toISOString() };
@@ -544,12 +573,14 @@ export function createPatientsStore(
       ...(as === 'new' ? ['incarnation = :next'] : []),
       ...(listed.as === 'new' ? ['imported = :imported'] : []),
       ...(identity === undefined ? [] : ['#identity = :identity']),
+      ...hashes.sets,
     ];
     const removes = [
       remove,
       ...untilListed,
       ...(as === 'new' ? ofIncarnation : []),
       ...(identity === undefined ? ['#identity'] : []),
+      ...hashes.removes,
     ];
     const before = await update(
       patientRef,
@@ -559,6 +590,7 @@ export function createPatientsStore(
         ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
         ExpressionAttributeValues: {
           ...condition.ExpressionAttributeValues,
+          ...hashes.values,
           ...(identity !== undefined && { ':identity': identity }),
           ...(listed.as === 'new' && { ':imported': imported }),
           ':kvnr': kvnr,
@@ -668,6 +700,7 @@ export function createPatientsStore(
     'marksExpireAt',
     'removing',
     'expiresAt',
+    'hashesOf',
   ] as const;
 
   /** Sorts items, each with `shardAttributes`, by what they are. */
@@ -691,7 +724,15 @@ export function createPatientsStore(
         unlisted.push({ ...seen, standing, isUnlisted: true, ...(careVersion !== undefined && { careVersion }) });
       else {
         const { contentHash = '', careState = 'pending', listed = { listId: '', as: 'new' } } = item;
-        stored.push({ ...seen, ...marks, contentHash, careState, listed });
+        const isSearchable = item.hashesOf === hashesOf(contentHash);
+        stored.push({
+          ...seen,
+          ...marks,
+          contentHash,
+          careState,
+          listed,
+          ...(!isSearchable && { isUnsearchable: true }),
+        });
       }
     }
     return { stored, unlisted, removed };
@@ -775,6 +816,35 @@ export function createPatientsStore(
         writeGuard,
       );
       if (before === undefined) throw new PatientChanged();
+    },
+
+    async setNameHashes({ patientRef, revision }, nameHashes, writeGuard) {
+      const { sets, removes, values } = hashesUpdate(nameHashes);
+      const remove = removes.length === 0 ? '' : `REMOVE ${removes.join(', ')}`;
+      await update(
+        patientRef,
+        {
+          UpdateExpression: `SET ${sets.join(', ')} ${remove}`,
+          ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeValues: { ...values, ':revision': revision },
+        },
+        writeGuard,
+      );
+    },
+
+    async *findBornOn(birthHash) {
+      const pages = paginateQuery(
+        { client: dynamo },
+        {
+          TableName: patientsTable,
+          IndexName: birthIndex,
+          KeyConditionExpression: 'birthHash = :birthHash',
+          ExpressionAttributeValues: { ':birthHash': birthHash },
+          ProjectionExpression: 'patientRef, nameHashes',
+        },
+      );
+      for await (const { Items } of pages)
+        for (const { patientRef, nameHashes = '' } of (Items ?? []) as PatientItem[]) yield { patientRef, nameHashes };
     },
 
     async listPending(shard, after, limit) {
@@ -1144,7 +1214,7 @@ export function createPatientsStore(
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
             REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, #listed, incarnation, unlisted,
-            ${ofIncarnation.join(', ')}`,
+            ${[...searchAttributes, ...ofIncarnation].join(', ')}`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {

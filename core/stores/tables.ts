@@ -28,3 +28,6 @@ export function tablesOf(deployment: string): Tables {
 
 /** The tables of an account that holds no other deployment. */
 export const defaultTables = tablesOf(defaultDeployment);
+
+/** The index of the table Patients by which a search finds people (ADR 0076). */
+export const birthIndex = 'ByBirthDate';

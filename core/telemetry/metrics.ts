@@ -312,6 +312,20 @@ export const metrics = {
     dimensions: ['operation', 'status'],
     statistics: ['p50', 'p99'],
   }),
+  PatientSearches: metric({
+    unit: Count,
+    topic: 'API',
+    description: 'searches for people by name and birth date that were answered',
+    emitters: ['api'],
+    statistics: ['Sum'],
+  }),
+  PatientsFound: metric({
+    unit: Count,
+    topic: 'API',
+    description: 'people whom these searches have found: each has an entry in their access log',
+    emitters: ['api'],
+    statistics: ['Sum'],
+  }),
   IssuerFailures: metric({
     unit: Count,
     topic: 'API',

@@ -3,13 +3,15 @@ import {
   type Attribute,
   AttributeType,
   BillingMode,
+  type GlobalSecondaryIndexProps,
+  ProjectionType,
   StreamViewType,
   Table,
   TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { type Tables, tablesOf } from '../../core/stores/tables.ts';
+import { birthIndex, type Tables, tablesOf } from '../../core/stores/tables.ts';
 
 export interface DataTablesProps {
   readonly deployment: string;
@@ -23,6 +25,7 @@ interface TableShape {
   readonly sortKey?: Attribute;
   readonly timeToLiveAttribute?: string;
   readonly stream?: StreamViewType;
+  readonly index?: GlobalSecondaryIndexProps;
 }
 
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
@@ -39,6 +42,13 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     sortKey: text('patientRef'),
     timeToLiveAttribute: 'expiresAt', // only tombstones and inquiries have it
     stream: StreamViewType.NEW_AND_OLD_IMAGES, // what a write means to others is read from both
+    // CloudFormation adds one index to a table in one update, not two
+    index: {
+      indexName: birthIndex,
+      partitionKey: text('birthHash'),
+      projectionType: ProjectionType.INCLUDE,
+      nonKeyAttributes: ['nameHashes'],
+    },
   },
   careRecords: { id: 'CareRecords', partitionKey: text('patientRef'), sortKey: text('sk') },
   accessLog: {
@@ -65,7 +75,7 @@ export class DataTables extends Construct {
   constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
     const names = tablesOf(deployment);
-    const tables = Object.entries(tableShapes).map(([name, { id, ...shape }]) => {
+    const tables = Object.entries(tableShapes).map(([name, { id, index, ...shape }]) => {
       const table = new Table(this, id, {
         tableName: names[name as keyof Tables],
         ...shape,
@@ -76,6 +86,7 @@ export class DataTables extends Construct {
         deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
         removalPolicy,
       });
+      if (index) table.addGlobalSecondaryIndex(index);
       return [name, table] as const;
     });
     const byName = Object.fromEntries(tables) as Readonly<Record<keyof Tables, Table>>;

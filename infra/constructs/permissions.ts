@@ -6,7 +6,7 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
 import { issuerKeysObject, issuerUses } from '../../core/stores/issuer-keys.ts';
-import { tablesOf } from '../../core/stores/tables.ts';
+import { birthIndex, tablesOf } from '../../core/stores/tables.ts';
 import type { Group } from '../../lambdas/http/routes.ts';
 
 export interface Resources {
@@ -117,6 +117,8 @@ export function permissionsFor(
       settings,
       issuerKeys,
       table(['GetItem', 'UpdateItem'], tables.patients), // the marker of a sync on demand
+      table(['Query'], `${tables.patients}/index/${birthIndex}`), // a search by name
+      table(['UpdateItem'], tables.syncRuns), // how often somebody has searched
       table(['GetItem', 'Query'], tables.careRecords),
       table(['GetItem'], tables.line),
       accessLog,

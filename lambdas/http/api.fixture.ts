@@ -4,6 +4,7 @@ import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { clientConfig, readConfig } from '../../core/config.ts';
 import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { dailySyncId } from '../../core/contract/names.ts';
+import { nameHashesOf } from '../../core/crypto/name-hashes.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { Role } from '../../core/domain/access.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
@@ -160,7 +161,8 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
       const kvnr = newKvnr();
       const patientRef = refOf(kvnr);
       const body = entry ?? JSON.stringify({ kvnr, familyName: 'Größling', givenName: 'Anna', gender: 'female' });
-      await stores.patients.storeNew([{ patientRef, kvnr, body, contentHash: '' }], 'list');
+      const nameHashes = nameHashesOf({ body, contentHash: '' }, pseudonymKey);
+      await stores.patients.storeNew([{ patientRef, kvnr, body, contentHash: '', nameHashes }], 'list');
       if (careRecords !== undefined) {
         const answer = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
         await stores.careRecords.stage(patientRef, '1', answer);

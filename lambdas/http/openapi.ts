@@ -31,7 +31,7 @@ function problemResponse(status: number, names: readonly ProblemName[], isFhir: 
     headers: {
       ...correlationId,
       ...(status === 401 && { 'www-authenticate': { schema: { type: 'string' } } }),
-      ...(status === 503 && { 'retry-after': { schema: { type: 'string' }, description: 'Seconds.' } }),
+      ...([429, 503].includes(status) && { 'retry-after': { schema: { type: 'string' }, description: 'Seconds.' } }),
     },
     content: {
       ...(isFhir && { 'application/fhir+json': { schema: schemas.operationOutcome } }), // API Gateway itself answers problems

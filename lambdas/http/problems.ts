@@ -61,6 +61,8 @@ export interface ProblemDetails {
   /** tells people what to do; holds no value of the request and no person */
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
+  /** with `too-many-requests`: sent as Retry-After, and not in the body */
+  readonly retryAfterSeconds?: number;
   /** with `decision-made`: who decided what, and when */
   readonly made?: Pick<MadeDecision, 'decision' | 'by' | 'decidedAt'>;
 }

@@ -220,6 +220,17 @@ export const operations = {
     problems: ['patient-unknown', 'storage-unavailable'],
     access: 'lookup',
   },
+  searchPatients: {
+    method: 'POST',
+    path: '/patients/search',
+    group: 'patients',
+    roles: ['clinician'],
+    summary: 'Finds patients by birth date and the beginning of a name',
+    body: schemas.searchBody,
+    answer: { status: 200, description: 'The people found, 20 at most.', schema: schemas.foundPatients },
+    problems: ['storage-unavailable'],
+    access: 'found',
+  },
   readPatient: {
     method: 'GET',
     path: '/patients/{patientRef}',

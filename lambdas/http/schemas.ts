@@ -3,12 +3,14 @@ import { accessOperations, roles } from '../../core/domain/access.ts';
 import { logProblems } from '../../core/domain/access-log.ts';
 import { reportFormats, reportLanguages } from '../../core/domain/access-texts.ts';
 import { systems } from '../../core/domain/fhir/uris.ts';
+import { dateOf } from '../../core/domain/fhir/values.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
 import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { foldedWords } from '../../core/domain/name-search.ts';
 import { patientChangeKinds } from '../../core/domain/patient-change.ts';
 import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
 import { reportedProblemsMax } from '../../core/domain/quality.ts';
@@ -141,6 +143,36 @@ export const removalsBody = z
   })
   .meta({ example: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' } });
 export const lookupBody = z.strictObject({ kvnr }).meta({ example: { kvnr: 'A123456780' } });
+const searchedName = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((name) => foldedWords(name).length > 0, 'has a letter')
+  .meta({
+    description:
+      'The beginning of the name, or of any word of it. Case, diacritics, hyphens and apostrophes do not matter: Müller, Mueller and muller are equal.',
+    example: 'Müll',
+  });
+export const searchBody = z
+  .strictObject({
+    birthDate: z
+      .string()
+      .max(10)
+      .overwrite((date) => dateOf(date) ?? date)
+      .refine((date) => dateOf(date) === date, 'is a date, YYYY-MM-DD')
+      .meta({
+        description:
+          'The exact date of birth. YYYY-MM or YYYY finds people of whom the insurer knows no more; an unknown month or day may also be 00.',
+        pattern: '^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$',
+        example: '1985-03-07',
+      }),
+    familyName: searchedName.optional(),
+    givenName: searchedName.optional(),
+  })
+  .refine(({ familyName, givenName }) => familyName !== undefined || givenName !== undefined, {
+    error: 'has a name: a birth date alone finds too many people',
+  })
+  .meta({ minProperties: 2, example: { birthDate: '1985-03-07', familyName: 'Müll' } });
 export const patientSyncBody = z
   .union([z.strictObject({ kvnr }), z.strictObject({ patientRef })])
   .meta({ example: { patientRef: '5d41402abc4b2a76b9719d911017c592' } });
@@ -544,6 +576,22 @@ export const insurerReportCsv = z.string().meta({
 });
 
 export const foundPatient = z.object({ patientRef });
+const foundPerson = z
+  .object({
+    patientRef,
+    familyName: z.string(),
+    givenName: z.string(),
+    birthDate: z.string().meta({ description: 'YYYY-MM-DD; YYYY-MM or YYYY if the insurer knows no more.' }),
+  })
+  .meta({ id: 'FoundPerson', description: 'The names are empty if the insurer has sent none.' });
+export const foundPatients = z
+  .object({
+    hits: z.array(foundPerson).max(20),
+    tooMany: z.literal(true).optional().meta({
+      description: 'More than 20 people fit, so none is returned. Search with more letters, or with both names.',
+    }),
+  })
+  .meta({ id: 'FoundPatients' });
 export const lastSync = z
   .object({
     syncId,

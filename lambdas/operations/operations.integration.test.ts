@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type AccessDraft, type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
 import type { PersonVerification } from '../../core/domain/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { searchesMax, searchWindowSeconds } from '../../core/stores/search-limits.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
 import { draftFor } from '../../test/access-draft.fixture.ts';
 import { type Answered, type Api, type Ask, newKvnr, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
@@ -37,6 +38,7 @@ async function validAsk(name: OperationName): Promise<Ask> {
     liftCooldown: { reason: 'a test' },
     setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr: patient.kvnr },
+    searchPatients: { birthDate: '1985-03-07', familyName: 'Mü' },
     decodePayloads: { payloads: [] },
     reportAccessLog: { language: 'de', format: 'pdf' },
     requestPatientSync: { patientRef: patient.patientRef },
@@ -493,4 +495,66 @@ test.concurrent('a KVNR with a wrong check digit is rejected, and is neither rep
   });
   expect(answered.json.errors).toEqual([{ in: 'body', pointer: '/kvnr', detail: 'has a wrong check digit' }]);
   expect(answered.text + JSON.stringify(answered.headers)).not.toMatch(/A12345678/);
+});
+
+/** Stores people with one birth date, which no other test uses. */
+async function storePeople(birthDate: string, names: readonly (readonly [string, string])[]): Promise<string[]> {
+  const people = names.map(async ([familyName, givenName]) => {
+    const entry = JSON.stringify({ familyName, givenName, birthDate, gender: 'female' });
+    return (await api.storePatient(undefined, entry)).patientRef;
+  });
+  return await Promise.all(people);
+}
+const tokenFor = async (sub: string) => ({ token: await api.issuer.sign({ sub, roles: ['clinician'] }) });
+
+test.concurrent('a clinician finds people by name and birth date, and each of them gets an access entry', async () => {
+  const birthDate = '1931-02-03';
+  const [anna = '', max = '', other = ''] = await storePeople(birthDate, [
+    ['Müller', 'Anna'],
+    ['Möller', 'Max'],
+    ['Schulz', 'Anna'],
+  ]);
+  const caller = await tokenFor('finder');
+  const search = async (body: object) => (await api.ask('searchPatients', { ...caller, body })).json;
+  const both = [
+    { patientRef: max, familyName: 'Möller', givenName: 'Max', birthDate },
+    { patientRef: anna, familyName: 'Müller', givenName: 'Anna', birthDate },
+  ];
+  expect(await search({ birthDate, familyName: 'm' })).toEqual({ hits: both });
+  expect(await search({ birthDate, familyName: 'MUELL' })).toEqual({ hits: both.slice(1) });
+  expect(await search({ birthDate: '1931-02-04', familyName: 'Müller' })).toEqual({ hits: [] });
+  const entriesOf = async (patientRef: string) => (await api.stores.accessLog.read(patientRef, 10)).entries;
+  expect(await entriesOf(anna)).toMatchObject([
+    { operation: 'found', outcome: 'success', agent: { who: 'finder', role: 'clinician' } },
+    { operation: 'found' },
+  ]);
+  expect(await entriesOf(max)).toHaveLength(1);
+  expect(await entriesOf(other)).toEqual([]);
+});
+
+test.concurrent('a search that finds more than twenty people returns none of them, and is no access to their data', async () => {
+  const birthDate = '1932-02-03';
+  const names = Array.from({ length: 21 }, (_, index) => ['Müller', index === 0 ? 'Anna' : 'Berta'] as const);
+  const [anna = '', berta = ''] = await storePeople(birthDate, names);
+  const caller = await tokenFor('broad finder');
+  const search = async (body: object) => (await api.ask('searchPatients', { ...caller, body })).json;
+  expect(await search({ birthDate, familyName: 'Mü' })).toEqual({ hits: [], tooMany: true });
+  expect((await api.stores.accessLog.read(anna, 10)).entries).toEqual([]);
+  expect((await search({ birthDate, familyName: 'Mü', givenName: 'B' })).hits).toHaveLength(20);
+  expect((await api.stores.accessLog.read(berta, 10)).entries).toHaveLength(1);
+});
+
+test.concurrent('who searches too often must wait, and others need not', async () => {
+  const body = { birthDate: '1933-02-03', familyName: 'Müller' };
+  const often = await tokenFor('often');
+  const ask = async () => await api.ask('searchPatients', { ...often, body });
+  const statuses: number[] = [];
+  let last = await ask();
+  for (; last.status === 200 && statuses.length < 3 * searchesMax; last = await ask()) statuses.push(last.status);
+  expect(statuses.length).toBeGreaterThanOrEqual(searchesMax); // more, if a new window has begun
+  expect(last).toMatchObject({ status: 429, json: { type: problemType('too-many-requests') } });
+  expectDocumented('searchPatients', last);
+  expect(Number(last.headers['retry-after'])).toBeLessThanOrEqual(searchWindowSeconds);
+  expect(last.json).not.toHaveProperty('retryAfterSeconds');
+  expect((await api.ask('searchPatients', { ...(await tokenFor('seldom')), body })).status).toBe(200);
 });

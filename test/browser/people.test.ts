@@ -535,3 +535,24 @@ test('a PDF and a picture are shown in the page, and it says so if the bytes are
   expect(consoleErrors).toEqual([]);
   await page.context().close();
 });
+
+test('a clinician finds a person by date of birth and name with the keyboard, and opens the record', async () => {
+  const { familyName, givenName, birthDate } = JSON.parse(
+    findPatient((each) => /"birthDate":"\d{4}-(?!00)/.test(each.entries[0] ?? '')).entries[0] ?? '{}',
+  ) as Record<'familyName' | 'givenName' | 'birthDate', string>;
+  const page = await openPageAs('clinician');
+  await page.getByLabel('Geburtsdatum').fill(birthDate);
+  await page.getByLabel('Nachname').fill(familyName.slice(0, 3).toUpperCase());
+  await page.keyboard.press('Enter');
+  await page.getByText('Eine Person gefunden').waitFor();
+  expect(page.url()).not.toContain(birthDate);
+  await page.getByRole('link', { name: `${familyName}, ${givenName}` }).press('Enter');
+  await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+});
+
+test('an operator has no search by name', async () => {
+  const page = await openPageAs('operator');
+  await page.getByRole('link', { name: 'Patienten' }).click();
+  await page.getByLabel('Versichertennummer').waitFor();
+  expect(await page.getByLabel('Geburtsdatum').count()).toBe(0);
+});

@@ -49,6 +49,7 @@ beforeAll(async () => {
       ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason, liftCooldown: withReason },
       setPace: { body: { requestsPerMinute: null, reason: 'a test' } },
       lookUpPatient: { body: { kvnr } },
+      searchPatients: { body: { birthDate: '1985-03-07', familyName: 'Mü' } },
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
       reportAccessLog: { ...ofPatient, body: { language: 'de', format: 'pdf' } },
@@ -164,6 +165,7 @@ const fhirOfPatient = (status: number) =>
 const ofPatient = {
   ...{
     lookUpPatient: 200,
+    searchPatients: 200,
     readPatient: 200,
     readAccessLog: 200,
     verifyAccessLog: 200,
@@ -204,6 +206,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
       ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
       ...{
         lookUpPatient: 503,
+        searchPatients: 503,
         readPatient: 503,
         readAccessLog: 503,
         verifyAccessLog: 503,

@@ -262,6 +262,23 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     ],
     missing: emptyBody,
   }),
+  searchPatients: () => ({
+    valid: { body: { birthDate: '1985-03-07', familyName: 'Mü' } },
+    invalid: [
+      brokenJson,
+      ...[
+        { birthDate: '1985-03-07' },
+        { familyName: 'Müller', givenName: 'Anna' },
+        { birthDate: '1985-02-30', familyName: 'Mü' },
+        { birthDate: '7.3.1985', familyName: 'Mü' },
+        { birthDate: '1985-03-07', familyName: '-' },
+        { birthDate: '1985-03-07', familyName: 'M'.repeat(201) },
+        { birthDate: '1985-03-07', givenName: ['Anna'] },
+        { birthDate: '1985-03-07', familyName: 'Mü', kvnr },
+      ].map((body): Wrong => ({ call: { body }, problem: 'invalid-request' })),
+    ],
+    missing: emptyBody,
+  }),
   readPatient: () => ({ valid: { params: { patientRef } }, invalid: [...badRefs(), ...badTokens()], missing: noPath }),
   requestPatientSync: () => ({
     valid: { body: { patientRef } },

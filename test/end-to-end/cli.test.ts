@@ -227,6 +227,20 @@ test('without an argument, the KVNR is read from standard input, also in lower c
   expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
 });
 
+test('find reads date of birth and names from standard input, and prints who is found', async () => {
+  const sent = insurer
+    .patients()
+    .find(({ kind, entries }) => kind === 'ok' && /"birthDate":"\d{4}-(?!00)/.test(entries[0] ?? ''));
+  const { birthDate, familyName, givenName } = JSON.parse(sent?.entries[0] ?? '{}');
+  const find = async (...lines: string[]) =>
+    await sync(['find'], { LOCAL_DIR: stack.dir }, lines.map((line) => `${line}\n`).join(''));
+  const { out, exitCode } = await find(birthDate, familyName.slice(0, 2).toUpperCase(), '');
+  expect(exitCode).toBe(0);
+  expect(out).toContain(`${refOf(sent?.kvnr as Kvnr)}\t${birthDate}\t${familyName}\t${givenName}\n`);
+  expect(await find(birthDate, '', `${givenName}xyz`)).toMatchObject({ exitCode: 3, out: '' });
+  expect(await find(birthDate)).toMatchObject({ exitCode: 2, out: '' });
+});
+
 test('an unknown patient ends with exit code 3, an invalid KVNR with 2', async () => {
   expect(await sync(['patient', 'A000000019'])).toMatchObject({ exitCode: 2 });
   const unknown = await sync(['patient', 'A123456780']);

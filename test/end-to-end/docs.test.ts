@@ -107,7 +107,7 @@ test('the commands in the guide to the API work as documented', async () => {
   ]);
   expect(readFileSync(join(testDir, 'auskunft.pdf')).subarray(0, 5).toString()).toBe('%PDF-');
   const operations = answers.at(-4).entries.map(({ operation }: { operation: string }) => operation);
-  const accesses = ['lookup', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
+  const accesses = ['lookup', 'found', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
   expect(operations).toEqual(expect.arrayContaining(accesses));
   const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-5).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));

@@ -18,13 +18,14 @@ test('on a day with every operation of the API, no log line and no metric contai
   const reason = 'because Frau Lehmann-Beispiel called about her diabetes';
   const wanted = new Map<OperationName, ApiCall>();
   const links: string[] = [];
-  for (const { kvnr } of day.insurer
+  for (const { kvnr, entries } of day.insurer
     .patients()
     .filter(({ kind }) => kind === 'ok')
     .slice(0, 12)) {
     const patientRef = day.refOf(kvnr);
     for (const [name, asked] of Object.entries({
       lookUpPatient: { body: { kvnr } },
+      searchPatients: { body: searchFor(entries) },
       requestPatientSync: { body: { kvnr } },
       readPatient: { params: { patientRef } },
       readLastSync: { params: { patientRef } },
@@ -71,3 +72,9 @@ test('on a day with every operation of the API, no log line and no metric contai
   const secrets = [...secretsOf(day.insurer), reason, 'Lehmann', ...tokens.values(), ...links];
   expect(secrets.filter((secret) => logged.toLowerCase().includes(secret.toLowerCase()))).toEqual([]);
 });
+
+/** Returns a search for somebody by all that the insurer has sent. */
+function searchFor([entry = '{}']: readonly string[]) {
+  const { birthDate, familyName, givenName } = JSON.parse(entry) as Record<string, unknown>;
+  return { birthDate, familyName, givenName };
+}

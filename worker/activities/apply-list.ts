@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
+import { nameHashesOf } from '../../core/crypto/name-hashes.ts';
 import { identityOf } from '../../core/crypto/pseudonyms.ts';
 import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
@@ -19,7 +20,7 @@ export interface ApplyListDeps extends RemovePatientDeps {
   readonly syncRuns: Pick<SyncRunsStore, 'isApplying'>;
   readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
   readonly patients: RemovePatientDeps['patients'] &
-    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn' | 'get'>;
+    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn' | 'setNameHashes' | 'get'>;
   readonly pseudonymKey: Buffer;
 }
 
@@ -41,7 +42,11 @@ export const createApplyList = ({
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ insurerId, listId, fetchOrder, shardParts, fromShard, toShard }) {
     const key = createSecretKey(pseudonymKey);
-    const withIdentity = (entry: ListedEntry) => ({ ...entry, identity: identityOf(entry.body, key) });
+    const withHashes = (entry: ListedEntry) => ({
+      ...entry,
+      identity: identityOf(entry.body, key),
+      nameHashes: nameHashesOf(entry, key),
+    });
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
       await forEachRemainingShard(heartbeats, toShard, patients, async ({ shard, index, items }) => {
@@ -57,7 +62,7 @@ export const createApplyList = ({
           await writeGuard.confirm(); // an attempt that may not write must not claim a write in the access log
           writeGuard.check();
           await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
-          await patients.storeNew(batch.map(withIdentity), listId, seen, writeGuard);
+          await patients.storeNew(batch.map(withHashes), listId, seen, writeGuard);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
@@ -66,7 +71,7 @@ export const createApplyList = ({
             writeGuard.check();
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
-          await patients.storeChanged(batch.map(withIdentity), listId, seen, writeGuard);
+          await patients.storeChanged(batch.map(withHashes), listId, seen, writeGuard);
         }
         const gone = new Set([...diff.gone, ...diff.goneProvisional].map(({ patientRef }) => patientRef));
         // these writes clear their mark
@@ -82,6 +87,18 @@ export const createApplyList = ({
           const identity = body === undefined ? undefined : identityOf(body, key);
           const marked = identity === undefined ? patient : { ...patient, identity };
           await patients.setGoneIn(marked, isGone ? listId : undefined, writeGuard);
+        });
+        // Once for each patient after an upgrade. Those who are gone leave soon, and a mark that ended has a new revision.
+        const marked = new Set(toMark.map(({ patientRef }) => patientRef));
+        const unsearchable = stored.filter(
+          ({ patientRef, isUnsearchable }) => isUnsearchable && !written.has(patientRef) && !marked.has(patientRef),
+        );
+        await forEachParallel(unsearchable, parallelMarks, async (patient) => {
+          heartbeats.signal.throwIfAborted();
+          const read = await patients.get(patient.patientRef);
+          if (read?.body === undefined || read.revision !== patient.revision) return;
+          const entry = { body: read.body, contentHash: patient.contentHash };
+          await patients.setNameHashes(patient, nameHashesOf(entry, key), writeGuard);
         });
         return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });

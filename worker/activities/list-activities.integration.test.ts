@@ -1,15 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test, vi } from 'vitest';
 import type { PatientListReference } from '../../core/contract/line-activities.ts';
+import { hashedSearch } from '../../core/crypto/name-hashes.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ListCounts } from '../../core/domain/diff.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import type { PersonSearch } from '../../core/domain/name-search.ts';
+import { shardOf } from '../../core/domain/shard.ts';
 import { createAccessLogStore } from '../../core/stores/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { findPeople } from '../../core/stores/find-people.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
 import type { Shard } from '../../core/stores/patients.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
@@ -68,6 +72,7 @@ function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
       storeChanged: stores.patients.storeChanged,
       get: stores.patients.get,
       setGoneIn: stores.patients.setGoneIn,
+      setNameHashes: stores.patients.setNameHashes,
       setSuccessor: async (...of) => {
         await stores.patients.setSuccessor(...of);
         dieAfter('setSuccessor');
@@ -116,6 +121,16 @@ function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
       for (let index = 0; index < 3; index++)
         segments.push(await lists.putSegment(listId, index, bytes.subarray(ends[index], ends[index + 1])));
       return { listId, manifest: await lists.putManifest(listId, segments), sizeBytes: bytes.length };
+    },
+    /** Returns the given names of those whom a search finds. */
+    async find(search: PersonSearch): Promise<string[] | undefined> {
+      const found = await findPeople(stores.patients, search, pseudonymKey);
+      return found?.map(({ givenName }) => givenName);
+    },
+    /** Returns the pseudonyms in the index of birth dates. */
+    async bornOn(birthDate: string): Promise<string[]> {
+      const { birthHash } = hashedSearch({ birthDate }, pseudonymKey);
+      return (await Array.fromAsync(stores.patients.findBornOn(birthHash))).map(({ patientRef }) => patientRef);
     },
     split: async (list: PatientListReference) =>
       await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
@@ -166,6 +181,7 @@ const kvnrs = Array.from({ length: 400 }, (_, index) => `K${String(10_000_000 + 
   const digit = [...'0123456789'].find((last) => isKvnr(body + last)) ?? '';
   return body + digit;
 });
+const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 const kvnrAt = (index: number): string => kvnrs[index] ?? '';
 const entry = (index: number, more = ''): string =>
   `{"kvnr":"${kvnrAt(index)}","familyName":"Müller 😀","givenName":"Änne","birthDate":"1970-01-01","gender":"female","bonus":1.0${more}}`;
@@ -502,3 +518,56 @@ test('a patient whom 0.2.0 has stored is found, and a patient without an address
   await world.removeGone(listId);
   expect(await world.linksOf(kvnrAt(352))).toHaveLength(1);
 });
+
+test('people are found by name and birth date from their import to their removal, and nothing is left behind', async () => {
+  const world = newWorld();
+  const birthDate = '1985-03-07';
+  const person = (index: number, familyName: string, givenName: string) =>
+    JSON.stringify({ kvnr: kvnrAt(index), familyName, givenName, birthDate, gender: 'female' });
+  await world.importList(listOf(person(380, 'Müller', 'Änne'), person(381, 'Meier', 'Bea'), entry(382)));
+  expect(await world.find({ birthDate, familyName: 'MUELL' })).toEqual(['Änne']);
+  expect(await world.find({ birthDate, familyName: 'm' })).toEqual(['Bea', 'Änne']);
+  expect(await world.find({ birthDate, familyName: 'm', givenName: 'anne' })).toEqual(['Änne']);
+  expect(await world.find({ birthDate: '1970-01-01', familyName: 'Müller' })).toEqual(['Änne']);
+
+  const married = await world.importList(listOf(person(380, 'Groß-Möller', 'Änne'), entry(382)));
+  expect(await world.find({ birthDate, familyName: 'Müller' })).toEqual([]);
+  expect(await world.find({ birthDate, familyName: 'Moeller' })).toEqual(['Änne']);
+
+  await world.removeGone(married.listId);
+  expect(await world.find({ birthDate, givenName: 'Bea' })).toEqual([]);
+  expect(await world.bornOn(birthDate)).toEqual([world.refOf(kvnrAt(380))]);
+  const item = { TableName: defaultTables.patients, Key: keyOf(world.refOf(kvnrAt(381))) };
+  const { Item: tombstone } = await world.dynamo.send(new GetCommand(item));
+  expect(tombstone).toMatchObject({ expiresAt: expect.any(Number) });
+  expect(tombstone).not.toHaveProperty('nameHashes');
+});
+
+test('the next list makes those findable whom an earlier version has stored or changed', async () => {
+  const world = newWorld();
+  const birthDate = '1970-01-01';
+  const list = listOf(...range(385, 388).map((index) => entry(index)));
+  await world.importList(list);
+  const change = async (index: number, UpdateExpression: string, values?: Record<string, unknown>) =>
+    await world.dynamo.send(
+      new UpdateCommand({
+        TableName: defaultTables.patients,
+        Key: keyOf(world.refOf(kvnrAt(index))),
+        UpdateExpression,
+        ...(values && { ExpressionAttributeValues: values }),
+      }),
+    );
+  await change(385, 'REMOVE birthHash, nameHashes, hashesOf');
+  await change(386, 'SET hashesOf = :of, nameHashes = :before', { ':of': '1:another entry', ':before': 'abcd/abcd' });
+  expect(await world.find({ birthDate, familyName: 'Müller' })).toHaveLength(1);
+  const { bodies } = await storedBodies(world, range(385, 388));
+  await world.importList(list);
+  expect(await world.find({ birthDate, familyName: 'Müller' })).toHaveLength(3);
+  expect((await storedBodies(world, range(385, 388))).bodies).toEqual(bodies);
+});
+
+/** Returns the entries and revisions of stored patients, which new hashes must not change. */
+async function storedBodies(world: ReturnType<typeof newWorld>, indexes: readonly number[]) {
+  const read = await Promise.all(indexes.map(async (index) => await world.patients.get(world.refOf(kvnrAt(index)))));
+  return { bodies: read.map((patient) => [patient?.body, patient?.revision]) };
+}

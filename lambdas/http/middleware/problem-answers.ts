@@ -10,7 +10,7 @@ import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware } from './request.ts';
 
 /** Retry-After of every 503, seconds. */
-const retryAfterSeconds = 2;
+const unavailableSeconds = 2;
 
 /** Answers every error with a problem (RFC 9457), or with an OperationOutcome of FHIR. Uses fixed words: no value of the request, and no internals. */
 export function problemAnswers(): Middleware {
@@ -19,6 +19,7 @@ export function problemAnswers(): Middleware {
       const { facts } = request.context;
       const problem = problemOf(request.error);
       const { status, title } = problems[problem.problem];
+      const { retryAfterSeconds, ...details } = problem.details;
       if (status >= 500) logger.error('failed', { problem: problem.problem, causes: causesOf(request.error) });
       const isFhir = facts.operation !== undefined && operationOf(facts).group === 'fhir';
       request.response = {
@@ -26,7 +27,8 @@ export function problemAnswers(): Middleware {
         headers: {
           'content-type': isFhir ? 'application/fhir+json' : 'application/problem+json',
           ...(status === 401 && { 'www-authenticate': challenge(headerOf(request.event, 'authorization')) }),
-          ...(status === 503 && { 'retry-after': String(retryAfterSeconds) }),
+          ...(status === 503 && { 'retry-after': String(unavailableSeconds) }),
+          ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
         },
         body: JSON.stringify(
           isFhir
@@ -35,7 +37,7 @@ export function problemAnswers(): Middleware {
                 type: problemType(problem.problem),
                 title,
                 status,
-                ...problem.details,
+                ...details,
                 correlationId: facts.correlationId,
               },
         ),

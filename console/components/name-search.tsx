@@ -1,0 +1,86 @@
+import { useState } from 'react';
+import { Form, Input, Label, TextField } from 'react-aria-components';
+import { foldedWords } from '../../core/domain/name-search.ts';
+import { useSearch } from '../api/queries.ts';
+import { useLocale } from '../messages/locale.tsx';
+import { hrefOf } from '../route.ts';
+import { Button } from './button.tsx';
+import { Notice, Problem } from './notice.tsx';
+
+const nothing = { birthDate: '', familyName: '', givenName: '' };
+
+/** Finds people by date of birth and name, which are sent only in a request body. */
+export function NameSearch() {
+  const { t, formats } = useLocale();
+  const [typed, setTyped] = useState(nothing);
+  const search = useSearch();
+  const hasName = foldedWords(typed.familyName).length + foldedWords(typed.givenName).length > 0;
+  const textFor = (field: 'familyName' | 'givenName') => (
+    <TextField
+      className="field"
+      value={typed[field]}
+      onChange={(text) => setTyped({ ...typed, [field]: text })}
+      maxLength={200}
+      autoComplete="off"
+      spellCheck="false"
+    >
+      <Label>{t.patient.search[field]}</Label>
+      <Input />
+    </TextField>
+  );
+  const { hits, tooMany } = search.data ?? {};
+  return (
+    <section className="card" aria-labelledby="search-title">
+      <h2 id="search-title">{t.patient.search.title}</h2>
+      <p className="hint">{t.patient.search.lead}</p>
+      <Form
+        className="kvnr-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const { birthDate, familyName, givenName } = typed;
+          search.mutate({
+            birthDate,
+            ...(foldedWords(familyName).length > 0 && { familyName }),
+            ...(foldedWords(givenName).length > 0 && { givenName }),
+          });
+        }}
+      >
+        <TextField
+          className="field"
+          type="date"
+          value={typed.birthDate}
+          onChange={(birthDate) => setTyped({ ...typed, birthDate })}
+          autoComplete="off"
+        >
+          <Label>{t.patient.search.birthDate}</Label>
+          <Input />
+        </TextField>
+        {textFor('familyName')}
+        {textFor('givenName')}
+        <Button
+          kind="primary"
+          type="submit"
+          isPending={search.isPending}
+          isDisabled={typed.birthDate === '' || !hasName}
+        >
+          {t.patient.search.submit}
+        </Button>
+      </Form>
+      <Problem error={search.error} />
+      {tooMany && <Notice kind="warning">{t.patient.search.tooMany}</Notice>}
+      {hits?.length === 0 && !tooMany && <Notice kind="info">{t.patient.search.none}</Notice>}
+      {hits !== undefined && hits.length > 0 && (
+        <>
+          <Notice kind="good">{t.patient.search.found(hits.length)}</Notice>
+          <ul>
+            {hits.map(({ patientRef, familyName, givenName, birthDate }) => (
+              <li key={patientRef}>
+                <a href={hrefOf('patient', patientRef)}>{`${familyName}, ${givenName}`}</a> {formats.day(birthDate)}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}

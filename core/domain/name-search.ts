@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { dateOf } from './fhir/values.ts';
+
+/** Most words of a name that are searched. The insurer's limit of a name is 200 characters. */
+const wordsMax = 8;
+/** Letters that NFKD leaves as they are. */
+const letters: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  æ: 'a',
+  œ: 'o',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ı: 'i',
+};
+/** What people leave out, or say although the insurer does not have it. */
+const affixes: ReadonlySet<string> = new Set(
+  ['dr', 'prof', 'med', 'dent', 'dipl', 'ing', 'freiherr', 'freifrau', 'graf', 'grafin'].concat(
+    ['von', 'vom', 'van', 'zu', 'zum', 'zur', 'und', 'der', 'den', 'dem', 'ter', 'ten'],
+    ['de', 'del', 'della', 'di', 'da', 'do', 'dos', 'du', 'la', 'le', 'el', 'al', 'bin', 'ben'],
+  ),
+);
+
+/**
+ * Returns the words of a name without what people write in several ways: case, diacritics, apostrophes and dots. Müller,
+ * Mueller and MULLER are `muller`, as `ae`, `oe` and `ue` become one letter everywhere: Bauer is `baur` here. What a beginning
+ * of a name folds to is a beginning of what the whole name folds to.
+ */
+export function foldedWords(name: string): string[] {
+  return name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter] ?? letter)
+    .split(/[\s\p{Pd}/,]+/u)
+    .map((word) => word.replace(/[^\p{L}\p{N}]|\p{Lm}/gu, '').replace(/([aou])e/g, '$1'))
+    .filter((word) => word !== '')
+    .slice(0, wordsMax);
+}
+
+/** Returns the words by which a stored name is found: each one, and all as one, as Anna-Lena may be asked for as Annalena. */
+export function searchWords(name: string): string[] {
+  const words = foldedWords(name);
+  return words.length > 1 ? [...words, words.join('')] : words;
+}
+
+/**
+ * Returns the words that must be the beginnings of words of a stored name: all of one of the lists. Affixes count only if there is
+ * nothing else.
+ */
+export function askedWords(name: string): string[][] {
+  const words = foldedWords(name);
+  const own = words.filter((word) => !affixes.has(word));
+  return words.length > 1 ? [own.length > 0 ? own : words, [words.join('')]] : [words];
+}
+
+/** Returns whether a stored name fits: each word of one list begins a word of it. Takes words, or their hashes in the same order. */
+export const isNamed = (asked: readonly (readonly string[])[], stored: readonly string[]): boolean =>
+  asked.some((words) => words.every((word) => stored.some((each) => each.startsWith(word))));
+
+/** What identifies a person in a search. */
+export interface SearchedPerson {
+  readonly familyName: string;
+  readonly givenName: string;
+  /** YYYY-MM-DD; YYYY-MM or YYYY if the insurer knows no more */
+  readonly birthDate: string;
+}
+
+const text = z.string().catch('');
+const person = z.object({ familyName: text, givenName: text, birthDate: z.string() });
+
+/**
+ * Returns the searched fields of a list entry; undefined if it has no readable birth date. Insurers write an unknown month or
+ * day as 00.
+ * @param body the entry as JSON text
+ */
+export function searchedPerson(body: string): SearchedPerson | undefined {
+  const { data } = person.safeParse(JSON.parse(body));
+  const birthDate = dateOf(data?.birthDate);
+  return data === undefined || birthDate === undefined ? undefined : { ...data, birthDate };
+}
+
+/** What somebody searches for: the birth date, and the beginning of one name or of both. */
+export interface PersonSearch {
+  readonly familyName?: string | undefined;
+  readonly givenName?: string | undefined;
+  /** as in SearchedPerson */
+  readonly birthDate: string;
+}
+
+/** Returns whether a person is one of those searched for. */
+export const isSearched = (search: PersonSearch, found: SearchedPerson): boolean =>
+  search.birthDate === found.birthDate &&
+  (['familyName', 'givenName'] as const).every(
+    (field) => search[field] === undefined || isNamed(askedWords(search[field]), searchWords(found[field])),
+  );
