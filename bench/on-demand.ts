@@ -175,8 +175,8 @@ function percentiles(tookMs: readonly (number | undefined)[]): string[] {
 const answers: ReadonlySet<string> = new Set(['ok', 'not-modified', 'not-insured', 'unknown']);
 
 /**
- * Returns the times of more than two seconds in which nothing was sent, and how many requests had failed in a row before each:
- * forty or more are an outage, in which the line waits 1 s, then 2, 4, 8 and so on (ADR 0051).
+ * Returns the times of more than two seconds in which nothing was sent, and how many requests had failed in a row before each.
+ * Forty or more are an outage, in which the line waits 1 s, then 2, 4, 8 and so on (ADR 0051).
  */
 function silences(log: ReturnType<Insurer['log']>): string {
   let failedInARow = 0;
