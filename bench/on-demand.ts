@@ -172,6 +172,22 @@ function percentiles(tookMs: readonly (number | undefined)[]): string[] {
   );
 }
 
+const answers: ReadonlySet<string> = new Set(['ok', 'not-modified', 'not-insured', 'unknown']);
+
+/**
+ * Returns the times of more than two seconds in which nothing was sent, and how many requests had failed in a row before each.
+ * Forty or more are an outage, in which the line waits 1 s, then 2, 4, 8 and so on (ADR 0051).
+ */
+function silences(log: ReturnType<Insurer['log']>): string {
+  let failedInARow = 0;
+  const found = log.flatMap(({ outcome, endedAt }, index) => {
+    failedInARow = answers.has(outcome) ? 0 : failedInARow + 1;
+    const silentMs = (log[index + 1]?.startedAt ?? 0) - (endedAt ?? Number.NaN);
+    return silentMs > 2_000 ? [`${(silentMs / 1_000).toFixed(1)} s after ${failedInARow} failures in a row`] : [];
+  });
+  return found.join(', ') || 'none';
+}
+
 function print(name: string, latencyMs: number, { syncs, failures, withoutMarker, notes }: Measured, insurer: Insurer) {
   const log = insurer.log();
   const people = new Set(syncs.map(({ kvnr }) => kvnr));
@@ -199,7 +215,7 @@ function print(name: string, latencyMs: number, { syncs, failures, withoutMarker
   const notDone = syncs.filter(({ doneMs }) => doneMs === undefined).length;
   const { requests: sent, failureRate, violations } = insurer.summary();
   console.log(
-    `\n${name}, ${latencyMs} ms: ${syncs.length} syncs, not promised: ${failed}, without marker: ${withoutMarker}, failed: ${notDone}; requests of the run in between: ${inBetween}; ${sent} requests on the line, ${Math.round(failureRate * 100)} % failed, violations: ${violations}. ${notes}\n`,
+    `\n${name}, ${latencyMs} ms: ${syncs.length} syncs, not promised: ${failed}, without marker: ${withoutMarker}, failed: ${notDone}; requests of the run in between: ${inBetween}; ${sent} requests on the line, ${Math.round(failureRate * 100)} % failed, violations: ${violations}; silence of more than 2 s: ${silences(log)}. ${notes}\n`,
   );
 }
 

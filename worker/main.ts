@@ -8,6 +8,7 @@ import { startTraces } from '../core/telemetry/start-traces.ts';
 import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createAccessLogCheckActivities } from './activities/access-log-check.ts';
+import { createEndSync } from './activities/end-sync.ts';
 import { syncHeartbeatMaxMs } from './activities/heartbeats.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -58,7 +59,8 @@ try {
   const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
   const source = workflowSource();
-  const syncActivities = { ...createSyncActivities(stores), ...createRefreshActivities(stores) };
+  const endSync = createEndSync({ ...stores, log, onSyncEnded: (durationMs) => syncDurationsMs.push(durationMs) });
+  const syncActivities = { ...createSyncActivities({ ...stores, endSync }), ...createRefreshActivities(stores) };
   const activityInterceptors = [refusals.activityInterceptors, ...(traces?.activityInterceptors ?? [])];
   const shared = {
     ...temporal,
@@ -91,11 +93,7 @@ try {
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
-      ...createPatientRecordActivities({
-        ...stores,
-        log,
-        onSyncEnded: (durationMs) => syncDurationsMs.push(durationMs),
-      }),
+      ...createPatientRecordActivities({ ...stores, log, endSync }),
     },
     maxConcurrentActivityTaskExecutions: 16, // each can hold one patient's answer of up to 64 MiB
     stickyQueueScheduleToStartTimeout: '1 s', // by default an operator would wait 10 s for a frozen worker

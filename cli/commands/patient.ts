@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { LineStatus } from '../../core/domain/line-status.ts';
 import type { SearchedPerson } from '../../core/domain/name-search.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
+import { type LineOfSync, nextSyncPollMs } from '../../core/domain/sync-polling.ts';
 import { limitLines, pauseLines, quietLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -75,22 +76,23 @@ type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
   readonly patientRef: string;
   readonly line?: LineStatus;
 };
-type SyncNow = LastSync & { readonly provisional?: boolean };
+type SyncNow = LastSync & { readonly provisional?: boolean; readonly line?: LineOfSync };
 
-/** The interval grows, because each poll is an entry in the patient's access log. */
-const firstPollIntervalMs = 300;
-const maxPollIntervalMs = 10_000;
 const maxUnknownAnswers = 8;
 
 /** Waits until a sync ends. @returns its result, or that of a newer sync, which covers it */
-async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunning: () => void): Promise<SyncNow> {
+async function watchSync(api: Api, requested: RequestedSync, onRunning: () => void): Promise<SyncNow> {
+  const { patientRef, state } = requested;
+  const startedMs = performance.now();
+  let line: LineOfSync | undefined = requested.line;
   let isRunning = state === 'running';
   let unknownAnswers = 0;
-  for (let waitMs = firstPollIntervalMs; ; waitMs = Math.min(waitMs * 1.5, maxPollIntervalMs)) {
-    await sleep(waitMs);
+  for (;;) {
+    await sleep(nextSyncPollMs(line, performance.now() - startedMs, Date.now())); // as the console does
     try {
       const lastSync = await api.get<SyncNow>(`/patients/${patientRef}/sync`);
       if (!isInProgress(lastSync)) return lastSync;
+      line = lastSync.line;
       if (lastSync.state === 'running' && !isRunning) onRunning();
       isRunning ||= lastSync.state === 'running';
     } catch (error) {

@@ -9,9 +9,10 @@ import {
 import { useRef } from 'react';
 import type { PersonSearch } from '../../core/domain/name-search.ts';
 import type { RunSample } from '../../core/domain/run-sample.ts';
+import { nextSyncPollMs } from '../../core/domain/sync-polling.ts';
 import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
-import { nextPollMs, nextSyncPollMs } from './polling.ts';
+import { nextPollMs } from './polling.ts';
 import type {
   AccessLogCheck,
   AccessLogPage,

@@ -1,7 +1,7 @@
 import type { CareRecordsAge } from '../domain/freshness.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LineState } from '../domain/line-status.ts';
-import type { SeenPatient } from '../domain/patient.ts';
+import type { LastSync, SeenPatient } from '../domain/patient.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { ProblemCount } from '../domain/quality.ts';
 import type { PayloadReference } from './payload-reference.ts';
@@ -99,6 +99,8 @@ export interface StoreCareRecordsInput {
   readonly receivedAt?: string;
   /** FetchCareRecordsResult.etag */
   readonly etag?: string;
+  /** of a sync on demand: once the records are stored, the sync ends as completed, with these flags */
+  readonly endsSync?: Pick<LastSync, 'flags'>;
 }
 
 export interface StoreCareRecordsResult {
@@ -108,6 +110,8 @@ export interface StoreCareRecordsResult {
    * - payload-lost: the payload is missing or corrupted, so it must be fetched again
    */
   readonly outcome: 'stored' | 'superseded' | 'gone' | 'payload-lost';
+  /** the activity has ended the sync; an activity of an older version has not */
+  readonly isSyncEnded?: true;
 }
 
 export interface DiscardStagedInput {

@@ -37,7 +37,9 @@ export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper =
       EncryptionContext: payloadKeyContext,
     });
     const { Plaintext } = await kms.send(command).catch((cause: unknown) => {
-      throw new CodecError(faultOf(cause), { cause });
+      const fault = faultOf(cause);
+      // the own key exists, so a permission is missing at the moment, or the key has been deleted: both can be undone
+      throw new CodecError(fault === 'unknown-key' && id === keyId ? 'unavailable' : fault, { cause });
     });
     if (!Plaintext) throw new CodecError('unavailable');
     return Buffer.from(Plaintext);

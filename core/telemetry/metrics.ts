@@ -347,7 +347,7 @@ export const metrics = {
     unit: Count,
     topic: 'Temporal',
     description:
-      'starts, signals, updates and results of Temporal that epa-sync has not written, and payloads of unknown keys; from any worker and the API',
+      'starts, signals, updates and results of Temporal that epa-sync has not written, also those that name an unknown key; from any worker and the API',
     emitters: ['worker', 'line', 'api'],
     statistics: ['Sum'],
   }),

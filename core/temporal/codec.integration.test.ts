@@ -1,8 +1,9 @@
 import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isForeign } from '../contract/foreign-payload.ts';
 import { createKmsKeyWrapper } from '../crypto/kms-key-wrapper.ts';
 import { describeWrapping, greeting, plain } from './codec.fixture.ts';
-import { createPayloadCodec } from './codec.ts';
+import { createPayloadCodec, markingForeign } from './codec.ts';
 
 let kms: KMSClient;
 beforeAll(() => {
@@ -33,6 +34,20 @@ describe('a KMS key', () => {
     const other = createPayloadCodec(createKmsKeyWrapper(kms, key));
     await expect(other.encode([greeting])).rejects.toMatchObject({ fault: 'unavailable' });
     await expect(other.decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+  });
+
+  test('that this process may not use at the moment, or that is gone, makes payloads unavailable, and not foreign', async () => {
+    const key = await newKmsKey();
+    const payloads = await createPayloadCodec(createKmsKeyWrapper(kms, key)).encode([greeting]);
+    for (const name of ['AccessDeniedException', 'NotFoundException']) {
+      const denied = Object.create(kms, {
+        send: { value: async () => await Promise.reject(Object.assign(new Error(), { name })) },
+      });
+      const reader = (own: string) => markingForeign(createPayloadCodec(createKmsKeyWrapper(denied, own)));
+      await expect(reader(key).decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+      const other = await newKmsKey();
+      expect((await reader(other).decode(payloads)).map(isForeign)).toEqual([true]);
+    }
   });
 
   test('that cannot be reached stops only processes without a data key', async () => {

@@ -90,13 +90,13 @@ export const tellingRefused = (
     }),
 });
 
-const foreignFaults: ReadonlySet<CodecFault> = new Set(['plaintext', 'tampered', 'elsewhere']);
+const foreignFaults: ReadonlySet<CodecFault> = new Set(['plaintext', 'tampered', 'elsewhere', 'unknown-key']);
 
 /**
  * Returns a codec for the worker that runs workflows. An error of `decode` would fail the workflow task, and Temporal would
  * repeat it for ever. So a payload that epa-sync has not written for this place becomes a marked `undefined`, and
- * `refuseForeign` in worker/workflows/ refuses what carries it (ADR 0059). A key that is away or unknown still throws,
- * because the payload may be ours.
+ * `refuseForeign` in worker/workflows/ refuses what carries it (ADR 0059). That includes a key that none of our processes
+ * should have. If the keys are away, it still throws, because the payload may be ours.
  */
 export const markingForeign = ({ encode, decode }: PayloadCodec): PayloadCodec => ({
   encode,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { isForeign } from '../contract/foreign-payload.ts';
 import { CodecError } from '../crypto/key-wrapper.ts';
 import { counted, describeWrapping, encrypted, greeting, newKey, plain, secret } from './codec.fixture.ts';
-import { createPayloadCodec } from './codec.ts';
+import { createPayloadCodec, markingForeign } from './codec.ts';
 
 const hourMs = 3_600_000;
 
@@ -11,11 +12,17 @@ describeWrapping('keys of a secret', async () => {
   return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), ...ids };
 });
 
-test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
-  const codec = createPayloadCodec(secret(newKey('2026')));
+test('a payload whose data key was wrapped with an unknown key is foreign to a worker; keys that are away are not', async () => {
+  const { counting, asked } = counted(secret(newKey('2026')));
+  const codec = createPayloadCodec(counting);
+  const worker = markingForeign(codec);
   for (const keyId of ['2025', 'next-year']) {
     const payload = await encrypted(secret(newKey(keyId)));
     await expect(codec.decode([payload])).rejects.toMatchObject({ fault: 'unknown-key' });
+    expect((await worker.decode([payload])).map(isForeign)).toEqual([true]);
+    asked.isAway = true;
+    await expect(worker.decode([payload])).rejects.toMatchObject({ fault: 'unavailable' });
+    asked.isAway = false;
   }
 });
 

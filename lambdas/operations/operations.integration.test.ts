@@ -132,7 +132,7 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
       ]) {
         wrong.push({ ...valid, body });
       }
-    }
+    } else wrong.push({ ...valid, body: { Größling: 1 } }, { ...valid, body: '{' });
     for (const ask of wrong) {
       const answered = await api.ask(name, { ...ask, role });
       expectDocumented(name, answered);
@@ -185,6 +185,9 @@ test('the answers hold the requested data', async () => {
   const until = new Date(Date.now() + 3_600_000).toISOString();
   const timed = { ...pauseOf, reason: 'a timed one', until };
   const pausedUntil = await ask('pauseLine', 'operator', { body: { reason: 'a timed one', until } });
+  const { line: waitsFor } = (await ask('readLastSync', 'clinician')).json;
+  expect(waitsFor).toMatchObject({ state: 'paused', quietHours });
+  expect(waitsFor).not.toHaveProperty('until'); // two reasons have no end
   expect(pausedUntil.json.openReasons).toEqual([...twoReasons, timed]);
   expect(pausedUntil.json).not.toHaveProperty('until'); // two reasons have no end
   expect((await ask('readLine', 'management')).json).toMatchObject({
@@ -200,6 +203,9 @@ test('the answers hold the requested data', async () => {
     busy: false,
     openReasons: [...twoReasons, timed],
   });
+  await ask('pauseLine', 'operator', { body: { reason: 'a timed one', until } });
+  expect((await ask('readLastSync', 'clinician')).json).toMatchObject({ line: { state: 'paused', until } });
+  await ask('resumeLine', 'operator');
   const started = await ask('startSync', 'operator');
   expect(started.status).toBe(202);
   expect((await ask('startSync', 'operator')).json).toEqual(started.json);

@@ -235,6 +235,42 @@ test('an encrypted payload that was copied to another workflow is refused there'
   await expectRefused(1);
 });
 
+test('a message that names a key which none of our processes has is refused, and stops no workflow', async () => {
+  const { options, workflowService } = day.client;
+  const { namespace } = options;
+  const codec = createPayloadCodec(createSecretKeyWrapper(`next-year:${Buffer.alloc(32, 1).toString('base64')}`));
+  const { Payloads } = proto.temporal.api.common.v1;
+  /** @param workflowId what the payload is bound to, as if its key were ours */
+  const payloadsFor = async (workflowId: string, value: unknown) => {
+    const context = { type: 'workflow', namespace, workflowId } as const;
+    return Payloads.fromObject({ payloads: await codec.encode([defaultPayloadConverter.toPayload(value)], context) });
+  };
+  const record = patientRecordId(patientRef);
+  for (const [workflowId, signalName] of [
+    [line, 'unknownSignal'],
+    [run, 'cancelRequested'],
+    [record, 'syncRequested'],
+  ] as const)
+    await workflowService.signalWorkflowExecution({
+      ...{ namespace, workflowExecution: { workflowId }, signalName },
+      input: await payloadsFor(workflowId, request()),
+    });
+  const { changeNumber } = await day.stores.gateOf(insurerId).find();
+  const change = { operator: intruder, reason: 'please', seen: changeNumber };
+  const updated = await workflowService.updateWorkflowExecution({
+    ...{ namespace, workflowExecution: { workflowId: line }, waitPolicy: { lifecycleStage: 3 } },
+    request: { meta: { updateId: 'foreign-key' }, input: { name: 'resume', args: await payloadsFor(line, change) } },
+  });
+  expect(updated.outcome?.failure).toBeTruthy();
+  const started = { workflowId: 'foreign-key', workflowType: { name: 'patientRecord' }, taskQueue: { name: 'sync' } };
+  await workflowService.startWorkflowExecution({
+    ...{ namespace, requestId: 'foreign-key', ...started },
+    input: await payloadsFor(started.workflowId, { insurerId, patientRef: otherRef, carried: { syncIds: ['x'] } }),
+  });
+  await expect(day.client.workflow.getHandle(started.workflowId).result()).rejects.toThrow();
+  await expectRefused(5);
+});
+
 /** Requests a sync of the other patient, and returns its activity once the insurer is asked. */
 async function fetchInProgress(): Promise<{ readonly workflowId: string; readonly activityId: string }> {
   const workflowId = patientRecordId(otherRef);

@@ -13,6 +13,7 @@ import { type Bucket, listKeys } from '../../core/stores/objects.ts';
 import { storesOver } from '../../core/stores/open-stores.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
+import { endSyncIn } from '../../worker/activities/end-sync.fixture.ts';
 import { createLineActivities } from '../../worker/activities/line-activities.ts';
 import { createListActivities } from '../../worker/activities/list-activities.ts';
 import { listTrustMs } from '../../worker/activities/list-fence.ts';
@@ -158,7 +159,7 @@ export class EmulatedWorld implements World {
         transferReporter: noTransfers,
       }),
       ...createListActivities(all),
-      ...createSyncActivities(all),
+      ...createSyncActivities({ ...all, endSync: endSyncIn(patients) }),
     };
   }
 

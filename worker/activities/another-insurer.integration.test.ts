@@ -14,6 +14,7 @@ import { createNdjsonAdapter } from '../insurer/ndjson-adapter.fixture.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { noTransfers } from '../reporting/no-transfers.fixture.ts';
+import { endSyncIn } from './end-sync.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 import { createListActivities } from './list-activities.ts';
 import { createStoreCareRecords } from './store-care-records.ts';
@@ -175,7 +176,7 @@ test('care records are asked for in its way, and stored in our shape; 404 means 
   const fetched = await fetch(refs[0]);
   if ('isUnchanged' in fetched) throw new Error('this was no refresh');
   const { payload, fetchOrder } = fetched;
-  const { storeCareRecords } = createStoreCareRecords(world.stores);
+  const { storeCareRecords } = createStoreCareRecords({ ...world.stores, endSync: endSyncIn(world.stores.patients) });
   await new MockActivityEnvironment().run(() =>
     storeCareRecords({ patientRef: refs[0], syncId: 'run', payload, fetchOrder }),
   );

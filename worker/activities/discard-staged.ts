@@ -5,7 +5,7 @@ import { withHeartbeats } from './heartbeats.ts';
 import type { StoreCareRecordsDeps } from './store-care-records.ts';
 import { careRecordsAccess } from './sync-access.ts';
 
-export interface DiscardStagedDeps extends StoreCareRecordsDeps {
+export interface DiscardStagedDeps extends Omit<StoreCareRecordsDeps, 'endSync'> {
   readonly lists: Pick<ListsStore, 'deleteList'>;
   readonly syncRuns: Pick<SyncRunsStore, 'abandonLists'>;
 }

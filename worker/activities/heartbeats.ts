@@ -22,6 +22,30 @@ export const syncHeartbeatMaxMs = 4_000;
  */
 const standstillMaxMs = 5_000;
 
+/**
+ * What an attempt leaves to the next one, as Temporal has it. The IDs of workflows and activities repeat each day, and with them
+ * what the codec binds a payload to. So the details name the execution of the workflow (ADR 0059).
+ */
+export interface HeartbeatDetails {
+  /** Temporal's run ID */
+  readonly execution: string;
+  readonly left: unknown;
+}
+
+const executionOf = ({ workflowExecution }: Info): string => workflowExecution?.runId ?? '';
+
+/** Heartbeats, and leaves something to the next attempt. */
+export const leave = (context: Context, left: unknown): void => {
+  const details: HeartbeatDetails = { execution: executionOf(context.info), left };
+  context.heartbeat(details);
+};
+
+/** Returns what the attempt before has left; undefined if there is none, or somebody has sent a copy from another execution. */
+export function readLeft({ info }: Context): unknown {
+  const details = info.heartbeatDetails as Partial<HeartbeatDetails> | null | undefined;
+  return details?.execution === executionOf(info) ? details.left : undefined;
+}
+
 /** One attempt of a long activity. It heartbeats by itself, and passes on what is done to the next attempt. */
 export interface Heartbeats<Done> {
   /** what earlier attempts and this one have done */
@@ -47,7 +71,7 @@ export async function withHeartbeats<Done, Answer>(
 ): Promise<Answer> {
   const context = Context.current(); // read once: a later callback can run in the context of another activity
   const stale = new AbortController();
-  let done = (context.info.heartbeatDetails as Done | undefined) ?? initial;
+  let done = (readLeft(context) as Done | undefined) ?? initial;
   /** when this process last ran the timer or reported: not each tick sends a heartbeat */
   let tickAtMs = nowMs();
   const firstAtMs = tickAtMs + firstHeartbeatMs(context.info, syncHeartbeatMaxMs);
@@ -62,7 +86,7 @@ export async function withHeartbeats<Done, Answer>(
     checkStandstill();
     if (stale.signal.aborted) return;
     tickAtMs = nowMs();
-    if (isNews || tickAtMs >= firstAtMs) context.heartbeat(done);
+    if (isNews || tickAtMs >= firstAtMs) leave(context, done);
   };
   const timer = setInterval(() => heartbeat(false), heartbeatMs);
   try {

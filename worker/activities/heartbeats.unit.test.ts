@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { firstHeartbeatMs, type Heartbeats, heartbeatMs, withHeartbeats } from './heartbeats.ts';
+import { firstHeartbeatMs, type HeartbeatDetails, type Heartbeats, heartbeatMs, withHeartbeats } from './heartbeats.ts';
 
 /** Runs work with heartbeats on a clock that the test advances. Returns the heartbeat details. */
 async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: number }) => Promise<void>) {
@@ -9,7 +9,7 @@ async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: 
   const clock = { nowMs: 1_000 };
   const beats: unknown[] = [];
   const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', (details: unknown) => beats.push(details));
+  environment.on('heartbeat', ({ left }: HeartbeatDetails) => beats.push(left));
   await environment.run(
     async () =>
       await withHeartbeats(
@@ -53,6 +53,18 @@ test('an attempt that lasts longer heartbeats, with what is done', async () => {
     vi.advanceTimersByTime(1_000);
   });
   expect(beats).toEqual([0]);
+});
+
+test('an attempt continues where the last one was, but not where one of another execution was', async () => {
+  const workflowExecution = { workflowId: 'daily-sync:kk', runId: 'today' };
+  const goesOnWith = async (heartbeatDetails: unknown): Promise<number> =>
+    await new MockActivityEnvironment({ workflowExecution, heartbeatDetails }).run(
+      async () => await withHeartbeats(0, async ({ done }) => done),
+    );
+  expect(await goesOnWith({ execution: 'today', left: 7 })).toBe(7);
+  // a copy from yesterday, what 0.2.0 has sent, and what was not encrypted
+  for (const foreign of [{ execution: 'yesterday', left: 7 }, { left: 7 }, 7, null, undefined])
+    expect(await goesOnWith(foreign)).toBe(0);
 });
 
 test('an attempt that was frozen may not write any more, and a late heartbeat does not change that', async () => {

@@ -14,6 +14,7 @@ import { createJsonAdapter } from '../insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { noTransfers } from '../reporting/no-transfers.fixture.ts';
+import { leftBefore } from './heartbeats.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 
 const anna = 'A123456780' as Kvnr;
@@ -95,14 +96,14 @@ async function startWorld(
     permit,
     table,
     objects,
-    /** Starts one attempt. `heartbeats` collects its heartbeat details. */
-    attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
+    /** Starts one attempt. `heartbeats` collects what it leaves to the next one. */
+    attempt<Result>(run: (a: typeof activities) => Promise<Result>, left?: unknown, number = 1) {
       const environment = new MockActivityEnvironment(
-        { heartbeatDetails, attempt: number, heartbeatTimeoutMs: 2_000 }, // its first heartbeat comes immediately
+        { ...leftBefore(left), attempt: number, heartbeatTimeoutMs: 2_000 }, // its first heartbeat comes immediately
         { logger: new DefaultLogger('WARN', ({ message }) => warnings.push(message)) },
       );
       const heartbeats: Record<string, unknown>[] = [];
-      environment.on('heartbeat', (details) => heartbeats.push(details));
+      environment.on('heartbeat', ({ left }) => heartbeats.push(left));
       return {
         result: environment.run(() => run(activities)) as Promise<Result>,
         heartbeats,

@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activ
 import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
 import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
-import { firstHeartbeatMs, heartbeatMs } from './heartbeats.ts';
+import { firstHeartbeatMs, heartbeatMs, leave, readLeft } from './heartbeats.ts';
 
 /** What all attempts of an activity have used so far. Passed to the next attempt in the heartbeat details. */
 export interface AttemptUsage {
@@ -62,12 +62,12 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
   failuresMax = failuresPerAttempt,
 ): Promise<Result> {
   const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
-  const previous: unknown = context.info.heartbeatDetails;
+  const previous = readLeft(context);
   let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
   let failuresLeft = failuresMax;
   let isRefusalLogged = false;
   let lastError: LineError | undefined;
-  const heartbeat = (): void => context.heartbeat(details);
+  const heartbeat = (): void => leave(context, details);
   /** The next heartbeat has it: one after each request would keep the next request waiting, and Temporal sends few of them. */
   const count = (use: LineUse, change: Partial<AttemptUsage>): void => {
     details = { ...details, ...change, lineUse: addLineUse(details.lineUse, use) };

@@ -18,6 +18,8 @@ import { createListsStore } from '../../core/stores/lists.ts';
 import type { Shard } from '../../core/stores/patients.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
 import type { ChangedKvnrsDeps } from './changed-kvnrs.ts';
+import { leftBefore } from './heartbeats.fixture.ts';
+import type { HeartbeatDetails } from './heartbeats.ts';
 import { createListActivities } from './list-activities.ts';
 
 vi.setConfig({ testTimeout: 60_000 }); // each test processes 256 shards on an emulator that other tests use, too
@@ -374,9 +376,9 @@ test('an attempt continues at the first shard that the previous attempt had not 
   const world = newWorld();
   const { listId } = await world.receive('[]');
   const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0, goneProvisional: 0 };
-  const environment = new MockActivityEnvironment({ heartbeatDetails: { nextShard: 254, counts } });
+  const environment = new MockActivityEnvironment(leftBefore({ nextShard: 254, counts }));
   const heartbeats: unknown[] = [];
-  environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
+  environment.on('heartbeat', ({ left }: HeartbeatDetails) => heartbeats.push(left));
   const apply = async () =>
     await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
   expect(await run(apply, environment)).toEqual(counts);
@@ -387,8 +389,8 @@ test('a cancelled activity ends before its next shard', async () => {
   const world = newWorld();
   const { listId } = await world.receive('[]');
   const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', ({ nextShard }: { nextShard: number }) => {
-    if (nextShard === 2) environment.cancel();
+  environment.on('heartbeat', ({ left }: { left: { nextShard: number } }) => {
+    if (left.nextShard === 2) environment.cancel();
   });
   const apply = async () =>
     await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });

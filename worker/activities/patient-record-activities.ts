@@ -4,17 +4,17 @@ import { AccessLogError } from '../../core/stores/access-log.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
 import { writeSyncRequest } from '../../core/stores/sync-request.ts';
 import type { Log } from '../log.ts';
+import type { EndSync } from './end-sync.ts';
 
 export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & {
   readonly log: Log;
-  /** called once for each sync that has ended, with the time since its request */
-  readonly onSyncEnded: (durationMs: number) => void;
+  readonly endSync: EndSync;
 };
 
 /** Creates the activities of the workflow patientRecord, without those of its syncs. */
 export const createPatientRecordActivities = ({
   log,
-  onSyncEnded,
+  endSync,
   ...stores
 }: PatientRecordActivitiesDeps): PatientRecordActivities => ({
   async writeSyncRequest(request) {
@@ -31,13 +31,7 @@ export const createPatientRecordActivities = ({
     return await stores.patients.beginSync(patientRef, syncId);
   },
 
-  async endSync({ patientRef, syncId, ...end }) {
-    const endedAt = new Date();
-    const before = await stores.patients.endSync(patientRef, syncId, { ...end, finishedAt: endedAt.toISOString() });
-    if (before !== undefined) onSyncEnded(Math.max(0, endedAt.getTime() - Date.parse(before.requestedAt)));
-    const { state, error } = end;
-    log.info('sync ended', { patientRef, syncId, state, ...(error !== undefined && { error }) });
-  },
+  endSync,
 
   async appendAccess({ patientRef, drafts }) {
     await stores.accessLog.append(patientRef, drafts).catch(rethrowForTemporal);

@@ -13,10 +13,12 @@ import { joinAnswer } from '../../core/domain/split-answer.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
 import { Crash, newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createDiscardStaged } from './discard-staged.ts';
+import { endSyncIn } from './end-sync.fixture.ts';
 import { createRemovePatient } from './remove-patient.ts';
 import { createStoreCareRecords } from './store-care-records.ts';
 
-const stores = openEmulatedStores();
+const emulated = openEmulatedStores();
+const stores = { ...emulated, endSync: endSyncIn(emulated.patients) };
 const { patients, careRecords, payloads, accessLog } = stores;
 const { storeCareRecords } = createStoreCareRecords(stores);
 const { discardStaged } = createDiscardStaged(stores);
@@ -299,6 +301,39 @@ test('a version that has become current is kept if its sync is cancelled afterwa
   await discardStaged(input);
   expect(await readAnswer(input.patientRef)).toBe(answerOf('x'));
   expect(await accessesOf(input.patientRef)).toEqual([`import ${input.syncId}`]);
+});
+
+test('a sync on demand is completed once its records are stored and recorded; nobody waits for the deletions', async () => {
+  const patientRef = await listedPatient();
+  await store(await fetched(patientRef, 1, answerOf('old')));
+  const { endsSync, ...input } = { ...(await fetched(patientRef, 2, answerOf('new'))), endsSync: { flags: 'kvnr: x' } };
+  const { syncId } = input;
+  await patients.requestSync(patientRef, { syncId, requestedBy: 'p', requestedAt: new Date().toISOString() });
+  const died = createStoreCareRecords({
+    ...stores,
+    careRecords: { ...careRecords, deleteOlderThan: () => Promise.reject(new Crash()) },
+  });
+  await expect(store({ ...input, endsSync }, died.storeCareRecords)).rejects.toBeInstanceOf(Crash);
+  expect(await readAnswer(patientRef)).toBe(answerOf('new'));
+  expect(await accessesOf(patientRef)).toContain(`import ${syncId}`);
+  const ended = await patients.readLastSync(patientRef);
+  expect(ended?.lastSync).toMatchObject({ syncId, state: 'completed', flags: 'kvnr: x' });
+  expect(await store({ ...input, endsSync })).toEqual({ outcome: 'stored', isSyncEnded: true });
+  expect(await leftovers(patientRef, syncId)).toEqual(only(2));
+  expect(await patients.readLastSync(patientRef)).toEqual(ended);
+});
+
+test('a sync on demand stays in progress if its access entry cannot be written, or its payload is lost', async () => {
+  const patientRef = await listedPatient();
+  const input = { ...(await fetched(patientRef, 1, answerOf('x'))), endsSync: {} };
+  const { syncId } = input;
+  await patients.requestSync(patientRef, { syncId, requestedBy: 'p', requestedAt: new Date().toISOString() });
+  const died = createStoreCareRecords({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
+  await expect(store(input, died.storeCareRecords)).rejects.toBeInstanceOf(Crash);
+  const next = { ...(await fetched(patientRef, 2, answerOf('y'))), syncId, endsSync: {} };
+  await payloads.delete(next.payload);
+  expect(await store(next)).toEqual({ outcome: 'payload-lost' });
+  expect((await patients.readLastSync(patientRef))?.lastSync).toMatchObject({ syncId, state: 'requested' });
 });
 
 test('cancelling a sync that died after its version became current appends the access entry', async () => {

@@ -13,6 +13,7 @@ import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 import { type AnswerSplitResult, splitAnswerWithinLimits } from './answer-splitter.ts';
+import type { EndSync } from './end-sync.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { careRecordsAccess } from './sync-access.ts';
 
@@ -21,6 +22,7 @@ export interface StoreCareRecordsDeps {
   readonly careRecords: CareRecordsStore;
   readonly payloads: PayloadsStore;
   readonly accessLog: Pick<AccessLogStore, 'append'>;
+  readonly endSync: EndSync;
 }
 
 export const createStoreCareRecords = ({
@@ -28,6 +30,7 @@ export const createStoreCareRecords = ({
   careRecords,
   payloads,
   accessLog,
+  endSync,
 }: StoreCareRecordsDeps): Pick<SyncActivities, 'storeCareRecords'> => {
   /** Reads the patient's state, which an earlier attempt, a newer fetch or a removal may have changed. */
   const readState = async ({ patientRef, fetchOrder }: StoreCareRecordsInput) => {
@@ -41,18 +44,19 @@ export const createStoreCareRecords = ({
   /**
    * Cleans up: leaves only what belongs to the outcome. The access entry is appended after the version has become current,
    * because only then it is certain that the records are stored. If an attempt dies in between, the payload is still there,
-   * and the next attempt or discardStaged appends the entry.
+   * and the next attempt or discardStaged appends the entry. Nobody who waits for a sync on demand waits for the deletions.
    */
   const finish = async (
-    { patientRef, syncId, fetchOrder, payload }: StoreCareRecordsInput,
+    { patientRef, syncId, fetchOrder, payload, endsSync }: StoreCareRecordsInput,
     outcome: StoreCareRecordsResult['outcome'],
   ): Promise<StoreCareRecordsResult> => {
     if (outcome === 'stored') {
       await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);
+      if (endsSync) await endSync({ patientRef, syncId, state: 'completed', ...endsSync });
       await careRecords.deleteOlderThan(patientRef, fetchOrder);
     } else await careRecords.deleteVersion(patientRef, fetchOrder);
     await payloads.delete(payload);
-    return { outcome };
+    return { outcome, ...(endsSync && outcome === 'stored' && { isSyncEnded: true }) };
   };
 
   /** Splits the answer in the payload. Returns `unreadable` if the payload is missing or corrupted. */

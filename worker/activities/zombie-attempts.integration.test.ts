@@ -10,12 +10,14 @@ import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 import { createApplyList } from './apply-list.ts';
 import { createDiscardStaged } from './discard-staged.ts';
+import { endSyncIn } from './end-sync.fixture.ts';
 import { createRemovePatient } from './remove-patient.ts';
 import { createStoreCareRecords } from './store-care-records.ts';
 
 // Each test lets an attempt stand still at one store call, runs its successors to their end, and lets it continue.
 
-const stores = openEmulatedStores();
+const emulated = openEmulatedStores();
+const stores = { ...emulated, endSync: endSyncIn(emulated.patients) };
 const { patients, careRecords, payloads } = stores;
 const lists = createListsStore(stores.bucket);
 const kvnr = 'A123456780' as Kvnr;

@@ -52,6 +52,8 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   const { insurerId, patientRef, careMaxRequests, access } = input;
   /** syncIds that were requested and have not started, in the order of their requests */
   const requested = new Set(input.carried?.syncIds);
+  /** syncIds whose marker an activity may have read before their sync has ended: whether they are to be run, the table says */
+  const uncertain = new Set(requested);
   let currentSyncId: string | undefined;
   let requestCount = 0;
   /** access entries that wait for the current append to end, and the append that will write them */
@@ -108,14 +110,22 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
 
   async function sync(syncId: string): Promise<void> {
     currentSyncId = syncId;
-    if (await beginSync({ patientRef, syncId })) {
-      const { outcome, reason, flags, revision } = await syncPatient({
+    // The marker is stored, and nobody but this execution ends it. So nobody waits for the other state of the marker.
+    const isCertain = !uncertain.has(syncId) && patched('begin-beside-the-fetch-2026-11');
+    uncertain.add(syncId);
+    const begun = isCertain
+      ? CancellationScope.nonCancellable(() => beginSync({ patientRef, syncId }))
+      : beginSync({ patientRef, syncId });
+    begun.catch(() => {}); // it is awaited later, too
+    if (isCertain || (await begun)) {
+      const { outcome, reason, flags, revision, isSyncEnded } = await syncPatient({
         insurerId,
         patientRef,
         syncId,
         priority: 'person',
         maxRequests: careMaxRequests,
       });
+      await begun;
       if (outcome === 'not-insured' || outcome === 'unknown') {
         const unknownIn = outcome === 'unknown' ? { unknownIn: syncId } : {};
         await CancellationScope.nonCancellable(() =>
@@ -126,7 +136,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
           await endSync({ patientRef, syncId, state: 'failed', error: 'PatientChanged' });
       }
       // a patient who is gone has no marker that could be updated: the access log records the removal
-      if (outcome === 'done')
+      if (outcome === 'done' && !isSyncEnded)
         await endSync({ patientRef, syncId, state: 'completed', ...(flags !== undefined && { flags }) });
       if (outcome === 'failed')
         await endSync({ patientRef, syncId, state: 'failed', ...(reason !== undefined && { error: reason }) });

@@ -38,6 +38,8 @@ export interface SyncPatientResult {
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'unknown' | 'failed';
   /** of done: the stored care records have not changed */
   readonly isUnchanged?: true;
+  /** of done, for a person: the sync is marked as completed */
+  readonly isSyncEnded?: true;
   /** of not-insured: no list has named the person, so no guard counts them */
   readonly isUnlisted?: true;
   /** a fixed code, or fixed words and JSON paths: why the sync failed */
@@ -111,9 +113,16 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       fetched = answer;
       const { payload, fetchOrder, receivedAt, etag, flags } = fetched;
       const received = { ...(receivedAt !== undefined && { receivedAt }), ...(etag !== undefined && { etag }) };
-      const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder, ...received });
+      const ofAnswer = flags !== undefined && { flags };
+      const { outcome, isSyncEnded } = await storeCareRecords({
+        ...{ patientRef, syncId, payload, fetchOrder, ...received },
+        ...(input.priority === 'person' && { endsSync: { ...ofAnswer } }),
+      });
       if (outcome !== 'payload-lost')
-        return { outcome: outcome === 'gone' ? 'gone' : 'done', lineUse, ...(flags !== undefined && { flags }) };
+        return {
+          outcome: outcome === 'gone' ? 'gone' : 'done',
+          ...{ lineUse, ...ofAnswer, ...(isSyncEnded && { isSyncEnded }) },
+        };
       if (lost + 1 === lostPayloadsMax) return { outcome: 'failed', reason: 'PayloadLost', lineUse };
     }
   } catch (error) {

@@ -32,6 +32,7 @@ export function validation(): Middleware {
       };
       try {
         if (operation.body) facts.parts.body = read('body', operation.body, bodyOf(event, operation));
+        else if (event.body && !isEmptyObject(event)) errors.push({ in: 'body', pointer: '', detail: 'must be empty' });
         if (errors.length > 0) throw new Problem('invalid-request', { errors });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -47,6 +48,12 @@ const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEven
 /** Returns parameters by their names. A repeated parameter becomes a list, which matches no schema. */
 const parametersOf = (lists: readonly (readonly [string, readonly string[]])[]): object =>
   Object.fromEntries(lists.map(([name, list]) => [name, list.length === 1 ? list[0] : list]));
+
+/** Whether a body says nothing, as some clients send it where none is asked for. */
+const isEmptyObject = ({ body, isBase64Encoded }: APIGatewayProxyEvent): boolean =>
+  Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8')
+    .toString('utf8')
+    .trim() === '{}';
 
 class ForbiddenField extends Error {}
 

@@ -112,7 +112,21 @@ describe('with a worker and without other load', () => {
     expect(requestsFor(day, kvnr)).toHaveLength(1);
     const [entry] = (await accessOf(day, patientRef)).filter(({ operation }) => operation === 'request-sync');
     expect(entry).toMatchObject({ agent: { who: 'clara' }, entity: { kind: 'sync', id: syncId } });
-    expect(await day.keysUnder('payloads/')).toEqual([]);
+    await expect.poll(() => day.keysUnder('payloads/')).toEqual([]); // nobody waits for the deletions
+  });
+
+  test('nobody waits for the state of a sync: the fetch begins with it, and the end comes with the records', async () => {
+    const { day, people } = stored;
+    const { patientRef } = newPatient();
+    await ask(people, patientRef);
+    expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
+    const [{ history } = { history: undefined }] = await historiesOf(day.client, patientRecordId(patientRef));
+    const scheduled = (history?.events ?? []).flatMap(({ activityTaskScheduledEventAttributes: activity }) =>
+      activity ? [{ name: activity.activityType?.name, task: `${activity.workflowTaskCompletedEventId}` }] : [],
+    );
+    const names = ['writeSyncRequest', 'beginSync', 'fetchCareRecords', 'storeCareRecords'];
+    expect(scheduled.map(({ name }) => name)).toEqual(names);
+    expect(scheduled[1]?.task).toBe(scheduled[2]?.task);
   });
 
   test('a request during a sync joins it and causes no fetch, and a later request starts a new sync', async () => {
@@ -384,7 +398,7 @@ test('after a worker is killed with -9 during a sync, the next worker completes 
   await day.startWorker();
   expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
   expect(day.insurer.summary().violations).toBe(0);
-  expect(await day.keysUnder('payloads/')).toEqual([]);
+  await expect.poll(() => day.keysUnder('payloads/')).toEqual([]);
   expect(await day.careVersionsOf(patientRef)).toHaveLength(1);
 });
 
