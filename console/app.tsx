@@ -21,6 +21,7 @@ const pagesByRole: Readonly<Record<Role, readonly PageName[]>> = {
   management: ['progress', 'runs'],
   clinician: ['patient'],
   auditor: ['access-log'],
+  integration: [],
 };
 
 export function App() {

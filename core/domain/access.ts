@@ -11,6 +11,8 @@ export const accessOperations = {
   'read-access-log': 'R',
   'verify-access-log': 'R',
   'read-workflow-payload': 'R',
+  /** the patient is contained in an export */
+  export: 'R',
   /** by the sync itself: a new patient is stored, or their care records */
   import: 'C',
   change: 'U',
@@ -20,8 +22,8 @@ export const accessOperations = {
 } as const;
 export type AccessOperation = keyof typeof accessOperations;
 
-/** The roles of people (docs/guides/api-with-curl.md). */
-export const roles = ['operator', 'management', 'clinician', 'auditor'] as const;
+/** The roles of people, and of other systems: `integration` (docs/guides/api-with-curl.md). */
+export const roles = ['operator', 'management', 'clinician', 'auditor', 'integration'] as const;
 export type Role = (typeof roles)[number];
 
 /** Returns the known roles in a claim of a token, which is a list or a single role. */
@@ -76,8 +78,8 @@ export interface AccessDraft {
     readonly role: Role | 'system' | 'none';
   };
   readonly source: { readonly component: 'api' | 'sync'; readonly correlationId?: string; readonly address?: string };
-  /** the object of the access: the SHA-256 of a document, a syncId, a run or a list */
-  readonly entity?: { readonly kind: 'document' | 'sync' | 'list'; readonly id: string };
+  /** the object of the access: the SHA-256 of a document, a syncId, a run, a list or an export */
+  readonly entity?: { readonly kind: 'document' | 'sync' | 'list' | 'export'; readonly id: string };
   /** of a `kvnr-change`: the same person under the KVNR of before, whose log comes before this one */
   readonly previousPatientRef?: string;
   /** of a `kvnr-change`: the same person under the KVNR of now, whose log goes on */

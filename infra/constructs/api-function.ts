@@ -58,6 +58,10 @@ export class ApiFunction extends Construct {
       id: allObjectsFinding(deployment, 'documents'),
       reason: 'The documents of all patients. The link decides which one may be read, and the access is recorded.',
     });
+    Validations.of(role).acknowledge({
+      id: allObjectsFinding(deployment, 'exports'),
+      reason: 'The files of all exports. Only the caller who has started an export gets links, for a quarter of an hour.',
+    });
   }
 }
 

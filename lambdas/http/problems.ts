@@ -16,6 +16,7 @@ export const problems = {
   'no-run-yet': { status: 404, title: 'There is no such run' },
   'issue-unknown': { status: 404, title: 'There is no such issue' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
+  'export-unknown': { status: 404, title: 'There is no such export' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
   'run-stopping': { status: 409, title: 'The run is being stopped' },
   'decision-unknown': { status: 404, title: 'The run has not asked for this decision' },
@@ -28,6 +29,8 @@ export const problems = {
   'patient-being-removed': { status: 409, title: 'The patient is being removed' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
+  'export-under-way': { status: 409, title: 'Another export is under way' },
+  'export-ended': { status: 409, title: 'The export has ended' },
   'link-expired': { status: 410, title: 'This link has expired' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has the wrong media type' },
@@ -62,6 +65,8 @@ export interface ProblemDetails {
   readonly errors?: readonly FieldError[];
   /** with `decision-made`: who decided what, and when */
   readonly made?: Pick<MadeDecision, 'decision' | 'by' | 'decidedAt'>;
+  /** with `export-under-way`: its ID */
+  readonly exportId?: string;
 }
 
 /** Thrown to end an operation with a problem. */

@@ -5,12 +5,13 @@ export interface DemoUser {
   readonly name: string;
 }
 
-/** One person for each role. */
+/** One person for each role, and one system for `integration`. */
 export const demoUsers: Readonly<Record<Role, DemoUser>> = {
   clinician: { sub: 'demo-clinician', name: 'Dr. Miriam Vogt' },
   operator: { sub: 'demo-operator', name: 'Jonas Brandt' },
   management: { sub: 'demo-management', name: 'Katrin Seidel' },
   auditor: { sub: 'demo-auditor', name: 'Peter Hollmann' },
+  integration: { sub: 'demo-integration', name: 'Data warehouse' },
 };
 
 /** Returns the claims of a demo user. Returns undefined for any other subject. */

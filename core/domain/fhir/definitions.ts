@@ -42,6 +42,7 @@ const accessMeanings: Readonly<Record<AccessOperation, string>> = {
   'read-access-log': 'The access log was read.',
   'verify-access-log': 'The access log was verified.',
   'read-workflow-payload': 'A payload of a workflow that names the patient was decrypted.',
+  export: 'The patient was written into an export.',
   import: 'The patient or their care records were stored as new.',
   change: 'The patient was changed.',
   removal: 'The patient was removed.',
@@ -52,6 +53,7 @@ const roleMeanings: Readonly<Record<AccessDraft['agent']['role'], string>> = {
   management: 'Sees progress and history.',
   clinician: 'Treats patients.',
   auditor: 'Reads access logs.',
+  integration: 'Another system that takes over changes and exports.',
   system: 'epa-sync itself.',
   none: 'The token has no role of epa-sync.',
 };
