@@ -59,7 +59,7 @@ export async function openApi({
 }: TestStack): Promise<{ call: CallWithPermittedRole; tokens: ReadonlyMap<Role, string> }> {
   if (api === undefined) throw new Error('the stack has no API');
   const tokens = new Map<Role, string>();
-  for (const role of ['operator', 'clinician', 'auditor'] as const)
+  for (const role of ['operator', 'clinician', 'auditor', 'integration'] as const)
     tokens.set(role, await fetchToken(api.issuer, api.issuerKeys, role));
   const tokenFor = (name: OperationName): string | undefined => {
     const { roles } = operations[name];

@@ -287,6 +287,15 @@ export const metrics = {
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
   }),
+  AccessLogCheckAgeDays: metric({
+    unit: Count,
+    topic: 'access log',
+    description:
+      'whole days since the last check of all access logs was completed; before the first one, since a worker first asked',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+
   ExportedPatients: metric({
     unit: Count,
     topic: 'exports',
@@ -300,14 +309,6 @@ export const metrics = {
     description: 'exports that have failed; from any worker',
     emitters: ['worker'],
     statistics: ['Sum'],
-  }),
-  AccessLogCheckAgeDays: metric({
-    unit: Count,
-    topic: 'access log',
-    description:
-      'whole days since the last check of all access logs was completed; before the first one, since a worker first asked',
-    emitters: ['worker'],
-    statistics: ['Maximum'],
   }),
 
   ApiRequests: metric({

@@ -71,7 +71,7 @@ export const startExport: Handler<'startExport'> = async (call, clients) => {
     source: call.source,
     transactionTime: now.toISOString(),
     apiUrl: call.apiUrl,
-    insurer: { id: config.INSURER_ID, iknr: config.INSURER_IK },
+    insurer: { id: config.INSURER_ID, ...(config.INSURER_IK !== undefined && { iknr: config.INSURER_IK }) },
     batches: 0,
     patients: 0,
     counts: Object.fromEntries(exportedTypes.map((type) => [type, 0])) as Export['counts'],

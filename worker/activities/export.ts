@@ -24,10 +24,11 @@ export interface ExportDeps extends Pick<Stores, 'patients' | 'careRecords' | 'a
   readonly onFailed: () => void;
 }
 
-/** A batch ends with the patient with whom it reaches this size: they are in memory until it is written. */
-const batchBytes = 16 << 20;
-/** A pause waits for the batch in progress. */
-const batchMaxMs = 15_000;
+/**
+ * A batch ends with the patient with whom it reaches this size or this time: it is in memory until it is written, and a pause
+ * waits for it.
+ */
+const batchLimits = { bytes: 16 << 20, ms: 15_000 };
 /** Patients whose data is read at the same time. Each can have 64 MiB of care records. */
 const patientsAtOnce = 4;
 const entriesAtOnce = 8;
@@ -37,7 +38,8 @@ const pageOfRecords = { records: 1_000, bytes: 5_000_000 };
 /** An export that is paused looks again after this time, in case a wake-up was lost. */
 const pausedWaitSeconds = 3_600;
 
-export const createExportActivities = (deps: ExportDeps): ExportActivities => {
+/** @param limits lets tests make batches of few patients */
+export const createExportActivities = (deps: ExportDeps, limits = batchLimits): ExportActivities => {
   const { patients, accessLog, exports, onBatch, onFailed } = deps;
 
   const fail = async (insurerId: string, exportId: string, failure: NonNullable<Export['failure']>): Promise<void> => {
@@ -55,7 +57,10 @@ export const createExportActivities = (deps: ExportDeps): ExportActivities => {
     let { after } = before;
     const collect = async (): Promise<boolean> => {
       for (const shard of shards.slice(after === undefined ? 0 : shards.indexOf(shardOf(after)))) {
-        const refs = await patients.listStored(shard, after !== undefined && shardOf(after) === shard ? after : undefined);
+        const refs = await patients.listStored(
+          shard,
+          after !== undefined && shardOf(after) === shard ? after : undefined,
+        );
         const read = readAhead(refs, patientsAtOnce, async (patientRef) => ({
           patientRef,
           resources: await resourcesOf(deps, patientRef, before),
@@ -70,7 +75,7 @@ export const createExportActivities = (deps: ExportDeps): ExportActivities => {
             lines.get(resource.resourceType as ExportedType)?.push(line);
             bytes += line.length + 1;
           }
-          if (bytes >= batchBytes || performance.now() - startedMs >= batchMaxMs) return false;
+          if (bytes >= limits.bytes || performance.now() - startedMs >= limits.ms) return false;
         }
       }
       return true;
