@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addAccessLogCommands } from './commands/access-log.ts';
+import { addExportCommands } from './commands/export.ts';
 import { addLineCommands } from './commands/line.ts';
 import { addPatientCommands } from './commands/patient.ts';
 import { addRunCommands } from './commands/run.ts';
@@ -23,5 +24,7 @@ export function createSyncProgram(): Command {
   addPatientCommands(program);
   program.commandsGroup('Auditor:');
   addAccessLogCommands(program);
+  program.commandsGroup('Integration:');
+  addExportCommands(program);
   return program;
 }
