@@ -98,14 +98,19 @@ test('the commands in the guide to the API work as documented', async () => {
     { resourceType: 'Binary', data: expect.any(String) },
     { resourceType: 'Bundle' },
     { resourceType: 'Bundle', entry: expect.any(Array) },
+    { state: 'paused', exportId: expect.any(String) },
+    { state: 'running' },
+    { state: 'completed', output: expect.any(Array) },
+    { resourceType: 'Patient' },
+    { state: 'cancelled' },
     { entries: expect.any(Array) },
     { valid: true },
     {}, // no check of all logs has run
   ]);
   const operations = answers.at(-3).entries.map(({ operation }: { operation: string }) => operation);
   const accesses = ['lookup', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
-  expect(operations).toEqual(expect.arrayContaining(accesses));
-  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-4).entry;
+  expect(operations).toEqual(expect.arrayContaining([...accesses, 'export']));
+  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-9).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
 });
 
