@@ -221,7 +221,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'access-log-unavailable': ['failed', 'Nothing was shown or done. Repeat the command.'],
   'care-records-changed': ['failed', 'Repeat the command.'],
   'export-unknown': ['notFound', 'Check the ID: npm run sync -- export status shows the newest one.'],
-  'export-under-way': ['failed', 'Wait for it, or cancel it with npm run sync -- export cancel.'],
+  'export-in-progress': ['failed', 'Wait for it, or cancel it with npm run sync -- export cancel.'],
   'export-ended': ['failed', 'Start a new one with npm run sync -- export start.'],
   'report-too-large': ['failed', 'Ask for a shorter period, or for one run.'],
   'too-many-requests': ['failed', 'Wait, then repeat the command.'],

@@ -37,10 +37,10 @@ export function addExportCommands(program: Command): void {
 
   command
     .command('start')
-    .description('start an export; only one can be under way')
+    .description('start an export; only one can be in progress')
     .action(async () => {
       const { exportId } = await api().post<ExportStatus>('/exports');
-      say(`export ${exportId} is under way: npm run sync -- export status`);
+      say(`export ${exportId} is in progress: npm run sync -- export status`);
     });
 
   command

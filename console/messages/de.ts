@@ -673,7 +673,7 @@ export const de = {
     'body-too-large': 'Die Eingabe ist zu lang. Bitte kürzen Sie sie.',
     'unsupported-media-type': 'Der Dienst hat die Anfrage nicht verstanden. Bitte laden Sie die Seite neu.',
     'export-unknown': 'Diesen Export gibt es nicht.',
-    'export-under-way': 'Ein anderer Export läuft noch. Bitte warten Sie ihn ab, oder brechen Sie ihn ab.',
+    'export-in-progress': 'Ein anderer Export läuft noch. Bitte warten Sie ihn ab, oder brechen Sie ihn ab.',
     'export-ended': 'Der Export ist zu Ende.',
     'report-too-large': 'Der Bericht ist zu groß. Bitte wählen Sie einen kürzeren Zeitraum oder einen Lauf.',
     'too-many-requests': 'Zu viele Anfragen auf einmal. Bitte warten Sie einen Moment.',

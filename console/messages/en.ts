@@ -650,7 +650,7 @@ export const en: Messages = {
     'body-too-large': 'The input is too long. Please shorten it.',
     'unsupported-media-type': 'The service did not understand the request. Please reload the page.',
     'export-unknown': 'There is no such export.',
-    'export-under-way': 'Another export is under way. Please wait for it, or cancel it.',
+    'export-in-progress': 'Another export is in progress. Please wait for it, or cancel it.',
     'export-ended': 'The export has ended.',
     'report-too-large': 'The report is too large. Please choose a shorter period, or one run.',
     'too-many-requests': 'Too many requests at the same time. Please wait a moment.',

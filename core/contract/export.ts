@@ -22,6 +22,6 @@ export interface ExportActivities {
    * them or whose time is over. Can be repeated at any point.
    */
   carryOnExport(input: ExportInput): Promise<ExportNext>;
-  /** Ends an export that is still under way as failed, or as cancelled. */
+  /** Ends an export that is still in progress as failed, or as cancelled. */
   endExport(input: ExportInput & { readonly failure?: ExportFailure }): Promise<void>;
 }

@@ -70,7 +70,8 @@ export interface ExportBatch {
   readonly files: readonly ExportFile[];
 }
 
-export const isUnderWay = ({ state }: Pick<Export, 'state'>): boolean => state === 'running' || state === 'paused';
+export const isExportInProgress = ({ state }: Pick<Export, 'state'>): boolean =>
+  state === 'running' || state === 'paused';
 
 /** Returns when the files of a completed export are deleted, ISO 8601; undefined for any other one. */
 export const filesExpireAt = ({ state, finishedAt }: Pick<Export, 'state' | 'finishedAt'>): string | undefined =>

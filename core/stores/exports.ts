@@ -22,24 +22,24 @@ import { type Bucket, deletePrefix, linksToFiles, putObject } from './objects.ts
 import type { Tables } from './tables.ts';
 
 /**
- * Exports: items of the table SyncRuns, and the objects `exports/{exportId}/{type}/{sha256}`. An export is under way if the
+ * Exports: items of the table SyncRuns, and the objects `exports/{exportId}/{type}/{sha256}`. An export is in progress if the
  * item `current` names it. A file counts only if a batch names it; the others are of attempts that were repeated.
  */
 export interface ExportsStore {
-  /** Stores a new export. @returns the ID of the export that is under way instead, if there is one */
+  /** Stores a new export. @returns the ID of the export that is in progress instead, if there is one */
   begin(insurerId: string, begun: Export): Promise<string | undefined>;
   read(insurerId: string, exportId: string): Promise<Export | undefined>;
   /** Returns exports, newest first. */
   list(insurerId: string, limit: number): Promise<Export[]>;
   /**
-   * Changes the state. Frees the place for the next export if this one is no longer under way.
+   * Changes the state. Frees the place for the next export if this one is no longer in progress.
    * @returns false, and changes nothing, if the state is none of `from`
    */
   change(insurerId: string, exportId: string, from: readonly ExportState[], change: ExportChange): Promise<boolean>;
   /** Stores the lines of resources of one type. Has no effect on readers until a batch names the file. */
   putFile(exportId: string, type: ExportedType, lines: readonly Buffer[]): Promise<ExportFile>;
   /**
-   * Adds a batch to an export under way. After the last one, the export is completed.
+   * Adds a batch to an export in progress. After the last one, the export is completed.
    * @param before the export as it was read before the batch
    * @returns false, and changes nothing, if another attempt has added this batch, or the export has ended
    */
@@ -66,7 +66,7 @@ export interface ExportChange {
 type Write = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
 
 const exportsKey = (insurerId: string) => `${insurerId}#exports`;
-const currentKey = (insurerId: string) => ({ insurerId: `${insurerId}#export-under-way`, runId: 'current' });
+const currentKey = (insurerId: string) => ({ insurerId: `${insurerId}#export-in-progress`, runId: 'current' });
 const batchesKey = (insurerId: string, exportId: string) => `${insurerId}#export#${exportId}`;
 const batchName = (number: number): string => String(number).padStart(8, '0');
 

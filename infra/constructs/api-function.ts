@@ -60,7 +60,8 @@ export class ApiFunction extends Construct {
     });
     Validations.of(role).acknowledge({
       id: allObjectsFinding(deployment, 'exports'),
-      reason: 'The files of all exports. Only the caller who has started an export gets links, for a quarter of an hour.',
+      reason:
+        'The files of all exports. Only the caller who has started an export gets links, for a quarter of an hour.',
     });
   }
 }

@@ -29,7 +29,7 @@ export const problems = {
   'patient-being-removed': { status: 409, title: 'The patient is being removed' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
-  'export-under-way': { status: 409, title: 'Another export is under way' },
+  'export-in-progress': { status: 409, title: 'Another export is in progress' },
   'export-ended': { status: 409, title: 'The export has ended' },
   'link-expired': { status: 410, title: 'This link has expired' },
   'body-too-large': { status: 413, title: 'The body is too large' },
@@ -65,7 +65,7 @@ export interface ProblemDetails {
   readonly errors?: readonly FieldError[];
   /** with `decision-made`: who decided what, and when */
   readonly made?: Pick<MadeDecision, 'decision' | 'by' | 'decidedAt'>;
-  /** with `export-under-way`: its ID */
+  /** with `export-in-progress`: its ID */
   readonly exportId?: string;
 }
 

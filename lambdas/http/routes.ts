@@ -478,8 +478,8 @@ export const operations = {
     group: 'exports',
     roles: ['integration'],
     summary: 'Starts an export of all patients as FHIR R4, in files with NDJSON',
-    answer: { status: 202, description: 'The export is under way.', schema: schemas.exportStatus },
-    problems: ['export-under-way', 'storage-unavailable'],
+    answer: { status: 202, description: 'The export is in progress.', schema: schemas.exportStatus },
+    problems: ['export-in-progress', 'storage-unavailable'],
   },
   listExports: {
     method: 'GET',

@@ -811,10 +811,14 @@ export const exportStatus = z
     requiresAccessToken: z.literal(false).meta({ description: 'Addresses of `output` are signed, and need no token.' }),
     percent: z.int().min(0).max(100),
     patients: count.meta({ description: 'Patients written so far. The access log of each one has an entry.' }),
-    counts: z.object(Object.fromEntries(exportedTypes.map((type) => [type, count])) as Record<
-      (typeof exportedTypes)[number],
-      typeof count
-    >).meta({ description: 'Resources written so far.' }),
+    counts: z
+      .object(
+        Object.fromEntries(exportedTypes.map((type) => [type, count])) as Record<
+          (typeof exportedTypes)[number],
+          typeof count
+        >,
+      )
+      .meta({ description: 'Resources written so far.' }),
     changed: z
       .object({ by: z.string(), at: time })
       .optional()
@@ -826,7 +830,9 @@ export const exportStatus = z
       .array(
         z.object({
           type: z.enum(exportedTypes),
-          url: z.url().meta({ description: 'Address of the file, as NDJSON. It is signed, and expires at `expiresAt`.' }),
+          url: z
+            .url()
+            .meta({ description: 'Address of the file, as NDJSON. It is signed, and expires at `expiresAt`.' }),
           count: count.meta({ description: 'Resources in the file, one a line.' }),
           sizeBytes: count,
           sha256: z.string(),
@@ -859,7 +865,9 @@ export const problem = z
       .pick({ decision: true, by: true, decidedAt: true })
       .optional()
       .meta({ description: 'Only of `decision-made`: who decided what, and when.' }),
-    exportId: exportId.optional().meta({ description: 'Only of `export-under-way`: the export that is under way.' }),
+    exportId: exportId
+      .optional()
+      .meta({ description: 'Only of `export-in-progress`: the export that is in progress.' }),
   })
   .meta({
     id: 'Problem',

@@ -7,7 +7,7 @@ import {
   type ExportState,
   exportedTypes,
   filesExpireAt,
-  isUnderWay,
+  isExportInProgress,
   percentOf,
 } from '../../core/domain/export.ts';
 import { newRunId } from '../../core/domain/run-id.ts';
@@ -60,7 +60,7 @@ const wake = async ({ exportClient }: Clients, exportId: string): Promise<void> 
     throw new Problem('unavailable', { detail: 'Temporal does not answer. Repeat the request.' }, { cause });
   });
 
-/** Starts an export. If one is under way, wakes its workflow, which may have been terminated. */
+/** Starts an export. If one is in progress, wakes its workflow, which may have been terminated. */
 export const startExport: Handler<'startExport'> = async (call, clients) => {
   const { stores, config } = clients;
   const now = new Date();
@@ -81,7 +81,7 @@ export const startExport: Handler<'startExport'> = async (call, clients) => {
   if (underWay !== undefined) {
     await wake(clients, underWay);
     const detail = `Wait for the export ${underWay}, or cancel it.`;
-    throw new Problem('export-under-way', { detail, exportId: underWay });
+    throw new Problem('export-in-progress', { detail, exportId: underWay });
   }
   try {
     await wake(clients, exportId);
@@ -140,8 +140,8 @@ async function changeExport(
     const at = new Date().toISOString();
     const changed = { by: agentLabel(actor), at };
     const mayCancel = wanted === 'cancelled';
-    const from: ExportState[] = isUnderWay(before) ? ['running', 'paused'] : mayCancel ? ['completed'] : [];
-    const end = mayCancel && isUnderWay(before) ? { finishedAt: at } : {};
+    const from: ExportState[] = isExportInProgress(before) ? ['running', 'paused'] : mayCancel ? ['completed'] : [];
+    const end = mayCancel && isExportInProgress(before) ? { finishedAt: at } : {};
     const isChanged =
       from.length > 0 &&
       (await stores.exports.change(config.INSURER_ID, exportId, from, { state: wanted, changed, ...end }));

@@ -33,7 +33,7 @@ test('an export that is promised while no worker runs is durable, and no second 
   expect(started).toMatchObject({ status: 202, json: { state: 'running', patients: 0, percent: 0 } });
   exportId = started.json.exportId;
   const second = await api.call('startExport');
-  expect(second).toMatchObject({ status: 409, json: { type: 'urn:epa-sync:problem:export-under-way', exportId } });
+  expect(second).toMatchObject({ status: 409, json: { type: 'urn:epa-sync:problem:export-in-progress', exportId } });
 });
 
 test('a paused export writes nothing, and an operator may pause it', async () => {

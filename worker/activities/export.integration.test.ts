@@ -205,13 +205,13 @@ test('a paused export writes nothing until it is resumed, and goes on where it s
   await exports.change(insurerId, exportId, ['running'], { state: 'paused' });
   expect(await carryOn()).toEqual({ waitSeconds: 3_600 });
   expect(await read()).toMatchObject({ state: 'paused', patients: 1 });
-  expect(await exports.begin(insurerId, newExport())).toBe(exportId); // still under way
+  expect(await exports.begin(insurerId, newExport())).toBe(exportId); // still in progress
   await exports.change(insurerId, exportId, ['paused'], { state: 'running' });
   await finish();
   expect(await lines()).toHaveLength(3 * resourcesOfEach);
 });
 
-test('an export that has not ended within six days fails, is told, and leaves no files', async () => {
+test('an export that has not ended within six days fails, is counted, and leaves no files', async () => {
   const refs = await storePatients(2);
   const { exportId, carryOn, finish, read, onFailed } = await openExport(refs, { bytes: 1 });
   await carryOn();
