@@ -121,7 +121,7 @@ test('no role may change or delete an access entry', () => {
 test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
-    expect(resource.replace('/documents/*', '')).not.toContain('*');
+    expect(resource.replace(/\/(documents|exports)\/\*/, '')).not.toContain('*');
   }
 });
 
@@ -130,6 +130,7 @@ test('only the Lambdas for patients and for FHIR may read patients', () => {
     permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
   for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
     expect(readers(what).toSorted()).toEqual(['fhir', 'patients']);
+  expect(readers('/exports/*')).toEqual(['exports']);
   const writes = permissions().filter(({ resource }) => /table\/(Patients|CareRecords)/.test(resource));
   expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
 });
@@ -170,6 +171,7 @@ test('only the Lambdas that check tokens may use the last keys of the issuers', 
   expect(users.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',
     'codec',
+    'exports',
     'fhir',
     'line',
     'patients',
@@ -268,6 +270,7 @@ test('Lambdas that call Temporal may wrap and unwrap data keys, and the codec La
   expect(users.toSorted()).toEqual([
     'accesslog kms:GenerateDataKey,kms:Decrypt',
     'codec kms:Decrypt',
+    'exports kms:GenerateDataKey,kms:Decrypt',
     'fhir kms:GenerateDataKey,kms:Decrypt',
     'line kms:GenerateDataKey,kms:Decrypt',
     'patients kms:GenerateDataKey,kms:Decrypt',
@@ -284,7 +287,7 @@ test('an old key may unwrap data keys, but not wrap them', () => {
       ({ Resource }: Properties) => Resource === old,
     ),
   );
-  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 7 }, () => 'kms:Decrypt'));
+  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 8 }, () => 'kms:Decrypt'));
   expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
 });
 

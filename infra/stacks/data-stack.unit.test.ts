@@ -104,6 +104,7 @@ test('objects that a crash has left expire after the longest retry and the histo
   expect(expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
     ['payloads/', 67],
     ['lists/', 67],
+    ['exports/', 8], // an export fails after six days, and its files stay for one more
   ]);
   expect(rules.filter(({ AbortIncompleteMultipartUpload }) => AbortIncompleteMultipartUpload)).toHaveLength(1);
 });
