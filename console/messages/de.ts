@@ -61,6 +61,7 @@ export const de = {
     signOut: 'Abmelden',
     expired: 'Ihre Anmeldung ist abgelaufen. Sie sehen den letzten bekannten Stand.',
     again: 'Neu anmelden',
+    noPages: 'Ihre Rolle ist für andere Systeme und hat hier keine Seiten. Diese nutzen die API.',
     noRole: 'Ihr Konto hat keine Rolle in epa-sync. Bitten Sie Ihre Administration, Ihnen eine Rolle zuzuweisen.',
     rolesLeftOut:
       'Sie sind in so vielen Gruppen, dass Ihre Anmeldung keine Rollen enthält. Bitten Sie Ihre Administration, Ihnen eine App-Rolle zuzuweisen.',

@@ -58,6 +58,7 @@ export const en: Messages = {
     signOut: 'Sign out',
     expired: 'Your session has expired. You see the last known state.',
     again: 'Sign in again',
+    noPages: 'Your role is for other systems, and has no pages here. They use the API.',
     noRole: 'Your account has no role in epa-sync. Ask your administrators to assign you a role.',
     rolesLeftOut:
       'You are in so many groups that your sign-in contains no roles. Ask your administrators to assign you an app role.',
