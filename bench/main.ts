@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 // Runs all benchmarks, one table each: `npm run bench`. Runs one: `npm run bench -- line`.
-const benches = ['line', 'memory', 'actions', 'on-demand', 'read', 'search'];
+const benches = ['line', 'memory', 'export', 'actions', 'on-demand', 'read', 'search'];
 const [wanted] = process.argv.slice(2);
 if (wanted !== undefined && !benches.includes(wanted)) {
   process.stderr.write(`unknown benchmark "${wanted}". Use one of: ${benches.join(', ')}\n`);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addAccessLogCommands } from './commands/access-log.ts';
 import { addChangesCommand } from './commands/changes.ts';
+import { addExportCommands } from './commands/export.ts';
 import { addLineCommands } from './commands/line.ts';
 import { addPatientCommands } from './commands/patient.ts';
 import { addRunCommands } from './commands/run.ts';
@@ -26,5 +27,6 @@ export function createSyncProgram(): Command {
   addAccessLogCommands(program);
   program.commandsGroup('Integration:');
   addChangesCommand(program);
+  addExportCommands(program);
   return program;
 }

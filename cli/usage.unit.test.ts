@@ -19,7 +19,7 @@ test('--help lists all commands by role, and the exit codes', async () => {
     { name: 'Operator', text: /\n {2}start .*\n {2}status .*\n {2}line /s },
     { name: 'Clinician', text: /\n {2}patient .*\n {2}sync /s },
     { name: 'Auditor', text: /\n {2}access-log .*\n {2}verify /s },
-    { name: 'Integration', text: /\n {2}changes / },
+    { name: 'Integration', text: /\n {2}changes .*\n {2}export /s },
   ])
     expect(out.split(`${name}:`)[1]?.split('\n\n')[0]).toMatch(text);
   expect(out).toContain(
@@ -49,6 +49,13 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['verify', '[options] [pseudonym]'],
   ['check-logs', '[options]', '--start', '--json'],
   ['changes', '[options]', '--since', '--json'],
+  ['export', '[options] [command]'],
+  ['export start', '[options]'],
+  ['export status', '[options] [exportId]', '--json'],
+  ['export pause', '[options] [exportId]'],
+  ['export resume', '[options] [exportId]'],
+  ['export cancel', '[options] [exportId]'],
+  ['export download', '[options] <folder> [exportId]'],
 ];
 
 test.each(commands)('%s --help shows its arguments and options only', async (command, usage, ...options) => {

@@ -68,6 +68,7 @@ function Content({ person: { roles, isWithoutRoles } }: { readonly person: Perso
   const pages = pagesOfRoles(roles);
   const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
   if (roles.length === 0) return <PageUnavailable why={isWithoutRoles ? t.signIn.rolesLeftOut : t.signIn.noRole} />;
+  if (pages.length === 0) return <PageUnavailable why={t.signIn.noPages} />;
   if (shown === undefined || !pages.includes(shown)) return <PageUnavailable why={t.unknownPage} />;
   switch (shown) {
     case 'overview':

@@ -97,7 +97,9 @@ async function asks(): Promise<[OperationName, Ask][]> {
   return (Object.entries(operations) as [OperationName, Operation][]).flatMap(([name, { roles, params, body }]) => {
     if (!Array.isArray(roles)) return [];
     const id = `${patientRef}-${'0'.repeat(24)}`; // no resource has it
-    const named = params && { params: params.shape['id'] ? { id } : { patientRef } };
+    const exportId = '20261130T050000Z-00000000';
+    const of = params?.shape['id'] ? { id } : params?.shape['exportId'] ? { exportId } : { patientRef };
+    const named = params && { params: of };
     const query = /^searchFhir(?!Patients)/.test(name) && { query: { patient: patientRef } };
     const ask = { role: roles[0], ...named, ...query };
     return [[name, body ? { ...ask, body: bodies[name] ?? { reason: 'a test' } } : ask]];
@@ -120,7 +122,7 @@ function outagesOf(name: OperationName): string[] {
 const ofGroup = (all: readonly [OperationName, Ask][], group: Group) =>
   all.filter(([name]) => operations[name].group === group);
 
-test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'fhir', 'changes', 'codec'] as const)(
+test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'fhir', 'changes', 'exports', 'codec'] as const)(
   'the Lambda %s works as one file, and prints no personal data, no token and no event',
   async (group) => {
     const all = ofGroup(await asks(), group);

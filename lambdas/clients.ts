@@ -8,6 +8,7 @@ import { type AccessLogCheckClient, createAccessLogCheckClient } from '../core/t
 import { createLoadedDataConverter, tellingRefused } from '../core/temporal/codec.ts';
 import { connectPromptly, payloadCodecOf } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
+import { createExportClient, type ExportClient } from '../core/temporal/export-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../core/temporal/patient-record-client.ts';
 import type { IssuerKeysDeps } from './http/issuer-keys.ts';
@@ -25,6 +26,7 @@ export interface Clients {
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
   readonly accessLogCheck: AccessLogCheckClient;
+  readonly exportClient: ExportClient;
   readonly payloadCodec: PayloadCodec;
   readonly tokenCipher: TokenCipher;
   readonly verifyToken: VerifyToken;
@@ -88,6 +90,7 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
     accessLogCheck: createAccessLogCheckClient(temporal, config.INSURER_ID),
+    exportClient: createExportClient(temporal, config.INSURER_ID),
     payloadCodec,
     tokenCipher,
     verifyToken,

@@ -9,6 +9,7 @@ import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createAccessLogCheckActivities } from './activities/access-log-check.ts';
 import { createEndSync } from './activities/end-sync.ts';
+import { createExportActivities } from './activities/export.ts';
 import { syncHeartbeatMaxMs } from './activities/heartbeats.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -80,6 +81,11 @@ try {
         ...stores,
         onBroken: () => metrics.emit({ AccessLogTampered: 1 }),
         onChecked: ({ logs, brokenLogs }) => log.info('access logs checked', { logs, brokenLogs }),
+      }),
+      ...createExportActivities({
+        ...stores,
+        onBatch: (patients) => metrics.emit({ ExportedPatients: patients }),
+        onFailed: () => metrics.emit({ ExportFailures: 1 }),
       }),
     },
     maxConcurrentActivityTaskExecutions: bulkSlots,

@@ -14,5 +14,6 @@ export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerI
 export const accessLogCheckId = (insurerId: string): string => `access-log-check:${insurerId}`;
 /** A refresh belongs to the run that it follows. */
 export const careRefreshId = (runId: string): string => `care-refresh:${runId}`;
+export const exportWorkflowId = (exportId: string): string => `export:${exportId}`;
 export const insurerLineId = (insurerId: string): string => `insurer-line:${insurerId}`;
 export const patientRecordId = (patientRef: string): string => `patient:${patientRef}`;

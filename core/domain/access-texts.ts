@@ -119,6 +119,17 @@ export const operationTexts: Readonly<Record<AccessOperation, OperationTexts>> =
       tried: 'decrypt technical data that names you, to look for a fault',
     },
   },
+  export: {
+    meaning: 'The patient was written into an export.',
+    de: {
+      done: 'Ihre Stammdaten und Ihre Versorgungen an ein anderes System übergeben, zusammen mit denen aller anderen',
+      tried: 'Ihre Stammdaten und Ihre Versorgungen an ein anderes System zu übergeben',
+    },
+    en: {
+      done: 'passed your personal details and your care records to another system, with those of everybody else',
+      tried: 'pass your personal details and your care records to another system',
+    },
+  },
   import: {
     meaning: 'The patient or their care records were stored as new.',
     de: {
@@ -194,7 +205,10 @@ export const roleTexts: Readonly<Record<AccessRole, RoleTexts>> = {
   },
   integration: {
     meaning: 'Another system that takes over changes and exports.',
-    de: { name: 'Anderes System', purpose: 'Übernahme Ihrer Daten in ein System, das an Ihrer Versorgung beteiligt ist' },
+    de: {
+      name: 'Anderes System',
+      purpose: 'Übernahme Ihrer Daten in ein System, das an Ihrer Versorgung beteiligt ist',
+    },
     en: { name: 'another system', purpose: 'taking your data over into a system that takes part in your care' },
   },
   system: {

@@ -14,6 +14,8 @@ export const accessOperations = {
   /** a document with the whole log is made, for the patient */
   'report-access-log': 'R',
   'read-workflow-payload': 'R',
+  /** the patient is contained in an export */
+  export: 'R',
   /** by the sync itself: a new patient is stored, or their care records */
   import: 'C',
   change: 'U',
@@ -79,8 +81,8 @@ export interface AccessDraft {
     readonly role: Role | 'system' | 'none';
   };
   readonly source: { readonly component: 'api' | 'sync'; readonly correlationId?: string; readonly address?: string };
-  /** the object of the access: the SHA-256 of a document, a syncId, a run or a list */
-  readonly entity?: { readonly kind: 'document' | 'sync' | 'list'; readonly id: string };
+  /** the object of the access: the SHA-256 of a document, a syncId, a run, a list or an export */
+  readonly entity?: { readonly kind: 'document' | 'sync' | 'list' | 'export'; readonly id: string };
   /** of a `kvnr-change`: the same person under the KVNR of before, whose log comes before this one */
   readonly previousPatientRef?: string;
   /** of a `kvnr-change`: the same person under the KVNR of now, whose log goes on */

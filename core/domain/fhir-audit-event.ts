@@ -7,11 +7,13 @@ const terminology = (name: string): string => `http://terminology.hl7.org/CodeSy
 const patientRecord = { system: dicom, code: '110110', display: 'Patient Record' };
 const auditLogUsed = { system: dicom, code: '110101', display: 'Audit Log Used' };
 const importing = { system: dicom, code: '110107', display: 'Import' };
+const exporting = { system: dicom, code: '110106', display: 'Export' };
 const eventTypes: Readonly<Partial<Record<AccessOperation, typeof patientRecord>>> = {
   'read-access-log': auditLogUsed,
   'verify-access-log': auditLogUsed,
   'report-access-log': auditLogUsed,
   import: importing,
+  export: exporting,
 };
 
 /** AuditEvent.outcome: a minor failure is caused by the caller, a serious one by epa-sync. */
@@ -22,6 +24,7 @@ const entityKinds = {
   document: { type: { code: '2', display: 'System Object' }, role: { code: '3', display: 'Report' } },
   sync: { type: { code: '4', display: 'Other' }, role: { code: '20', display: 'Job' } },
   list: { type: { code: '2', display: 'System Object' }, role: { code: '20', display: 'Job' } },
+  export: { type: { code: '2', display: 'System Object' }, role: { code: '20', display: 'Job' } },
 } as const;
 
 /**

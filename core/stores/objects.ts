@@ -117,6 +117,37 @@ export async function linkToObject(
   }
 }
 
+/**
+ * Returns presigned URLs of files to download. Everybody who has one can read the file, so they must not be logged.
+ * @param files the key of each, its media type, and the name under which a browser saves it
+ * @param origin of S3 for the reader, if it is not that of the client: the host is part of the signature
+ */
+export async function linksToFiles(
+  { s3, name }: Bucket,
+  files: readonly { readonly key: string; readonly mediaType: string; readonly fileName: string }[],
+  lifetimeSeconds: number,
+  origin?: string,
+): Promise<string[]> {
+  const { region, credentials } = s3.config;
+  const signer =
+    origin === undefined ? s3 : new S3Client({ region, credentials, endpoint: origin, forcePathStyle: true });
+  try {
+    const links = files.map(async ({ key, mediaType, fileName }) => {
+      const command = new GetObjectCommand({
+        Bucket: name,
+        Key: key,
+        ResponseContentType: mediaType,
+        ResponseContentDisposition: `attachment; filename="${fileName}"`,
+        ResponseCacheControl: 'no-store',
+      });
+      return await getSignedUrl(signer, command, { expiresIn: lifetimeSeconds });
+    });
+    return await Promise.all(links);
+  } finally {
+    if (signer !== s3) signer.destroy();
+  }
+}
+
 /** Lists the keys under a prefix, in order. */
 export async function* listKeys({ s3, name }: Bucket, prefix: string): AsyncGenerator<string> {
   for await (const { Contents } of paginateListObjectsV2({ client: s3 }, { Bucket: name, Prefix: prefix })) {

@@ -9,6 +9,7 @@ import { createAccessReportsStore } from './access-reports.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createChangesStore } from './changes.ts';
 import { createDocumentsStore } from './documents.ts';
+import { createExportsStore } from './exports.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
 import { createIssuerKeysStore } from './issuer-keys.ts';
 import { createListsStore } from './lists.ts';
@@ -90,6 +91,7 @@ export function storesOver({ dynamo, bucket, anchorBucket, gateClient, tables }:
     careRecords: createCareRecordsStore(dynamo, documents, tables),
     payloads: createPayloadsStore(bucket),
     lists: createListsStore(bucket),
+    exports: createExportsStore(dynamo, bucket, tables),
     syncRuns: createSyncRunsStore(dynamo, tables),
     transfers: createTransfersStore(dynamo, tables),
     liveProgress: createLiveProgressStore(dynamo, tables),

@@ -237,6 +237,8 @@ export interface PatientsStore {
    * once. A query for each shard would cost as many read units, but 256 calls even if there are few patients.
    */
   scan(segment: number, segments: number): AsyncIterable<CountedPatient>;
+  /** Returns the patientRefs of a shard after `after`, in order. Some may be on their way out: `get` does not find them. */
+  listStored(shard: string, after: string | undefined): Promise<string[]>;
   /** Reads a patient or an inquiry; undefined if unknown or being removed. */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
@@ -855,6 +857,9 @@ export function createPatientsStore(
       }
       return patientRefs;
     },
+
+    listStored: async (shard, after) =>
+      await Array.fromAsync(query(shard, ['patientRef'], 'patients', after), ({ patientRef }) => patientRef),
 
     async *scan(segment, segments) {
       const attributes = [

@@ -202,6 +202,12 @@ function alarmSpecs({
       metric: appMetricOf('AccessLogCheckAgeDays', 'Maximum', fiveMinutes),
       threshold: checkAgeMaxDays,
     },
+    'export failed': {
+      description:
+        'An export of all patients has failed, and has no files. GET /exports says why. Read the log of the workers, then start it again: POST /exports.',
+      metric: appMetricOf('ExportFailures', 'Sum'),
+      threshold: 1,
+    },
     'access entries without anchors': {
       description:
         'Entries of the access log got no anchor within 23 hours. A verification lists them. Read the log of the Lambda anchors, then delete the message from the queue.',

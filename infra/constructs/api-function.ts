@@ -63,6 +63,11 @@ export class ApiFunction extends Construct {
       reason:
         'The reports of the access logs of all patients. Each is recorded when it is made, and deleted after a day.',
     });
+    Validations.of(role).acknowledge({
+      id: allObjectsFinding(deployment, 'exports'),
+      reason:
+        'The files of all exports. Only the caller who has started an export gets links, for a quarter of an hour.',
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { stackNameOf } from '../../core/contract/deployment.ts';
+import { exportDaysMax } from '../../core/domain/export.ts';
 
 export interface DataBucketProps {
   readonly deployment: string;
@@ -46,6 +47,8 @@ export class DataBucket extends Construct {
         { id: 'expire-payloads', prefix: 'payloads/', expiration },
         { id: 'expire-lists', prefix: 'lists/', expiration },
         { id: 'expire-reports', prefix: 'reports/', expiration: Duration.days(1) }, // links to them last minutes
+        // longer than an export may take (exportDaysMax); usually, the workflow deletes the files a day after its end
+        { id: 'expire-exports', prefix: 'exports/', expiration: Duration.days(exportDaysMax + 2) },
         { id: 'abort-incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
       ],
     });

@@ -154,6 +154,14 @@ export function permissionsFor(
       table(['GetItem', 'Query'], tables.changes),
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
     ],
+    exports: [
+      settings,
+      issuerKeys,
+      table(['GetItem', 'Query', 'PutItem', 'UpdateItem'], tables.syncRuns),
+      allow(['s3:GetObject'], bucket.arnForObjects('exports/*')), // what the links allow is signed with this role
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
+    ],
     codec: [
       settings,
       issuerKeys,
@@ -188,7 +196,7 @@ export function workerPermissions(
     allow(['s3:ListBucketVersions'], anchorBucket.bucketArn),
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
-      ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),
+      ...['payloads', 'lists', 'documents', 'exports'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),
     ),
     allow(['s3:ListBucket'], bucket.bucketArn),
     encryptionIn(scope, encryptionKey)(writing, 'dynamodb', 's3'),

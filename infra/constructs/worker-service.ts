@@ -116,7 +116,7 @@ export class WorkerService extends Construct {
       enableExecuteCommand: false, // no shell access to patient data
     });
     this.service.node.addDependency(vpc.selectSubnets().internetConnectivityEstablished); // tasks that cannot fetch their image would trip the circuit breaker
-    for (const prefix of ['payloads', 'lists', 'documents'])
+    for (const prefix of ['payloads', 'lists', 'documents', 'exports'])
       Validations.of(taskRole).acknowledge({
         id: allObjectsFinding(deployment, prefix),
         reason: 'The worker writes, reads and removes objects of all patients.',

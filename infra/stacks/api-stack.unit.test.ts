@@ -123,7 +123,7 @@ test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     if (actions.join() === 'dynamodb:ListStreams') continue; // has no resource
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
-    expect(resource.replace(/\/(documents|reports)\/\*/, '')).not.toContain('*');
+    expect(resource.replace(/\/(documents|reports|exports)\/\*/, '')).not.toContain('*');
   }
 });
 
@@ -132,6 +132,7 @@ test('only the Lambdas for patients and for FHIR may read patients', () => {
     permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
   for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
     expect([...new Set(readers(what))].toSorted()).toEqual(['fhir', 'patients']); // that for patients also reads the index
+  expect(readers('/exports/*')).toEqual(['exports']);
   const writes = permissions().filter(({ resource }) => /table\/(Patients|CareRecords)/.test(resource));
   expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
 });
@@ -175,6 +176,7 @@ test('only the Lambdas that check tokens may use the last keys of the issuers', 
     'accesslog',
     'changes',
     'codec',
+    'exports',
     'fhir',
     'line',
     'patients',
@@ -273,6 +275,7 @@ test('Lambdas that call Temporal may wrap and unwrap data keys, and the codec La
   expect(users.toSorted()).toEqual([
     'accesslog kms:GenerateDataKey,kms:Decrypt',
     'codec kms:Decrypt',
+    'exports kms:GenerateDataKey,kms:Decrypt',
     'fhir kms:GenerateDataKey,kms:Decrypt',
     'line kms:GenerateDataKey,kms:Decrypt',
     'patients kms:GenerateDataKey,kms:Decrypt',
@@ -289,7 +292,7 @@ test('an old key may unwrap data keys, but not wrap them', () => {
       ({ Resource }: Properties) => Resource === old,
     ),
   );
-  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 7 }, () => 'kms:Decrypt'));
+  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 8 }, () => 'kms:Decrypt'));
   expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
 });
 

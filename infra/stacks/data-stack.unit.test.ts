@@ -106,6 +106,7 @@ test('objects that a crash has left expire after the longest retry and the histo
     ['payloads/', 67],
     ['lists/', 67],
     ['reports/', 1], // their links last minutes
+    ['exports/', 8], // an export fails after six days, and its files stay for one more
   ]);
   expect(rules.filter(({ AbortIncompleteMultipartUpload }) => AbortIncompleteMultipartUpload)).toHaveLength(1);
 });

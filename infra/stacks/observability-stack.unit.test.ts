@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(17);
+  expect(alarmMetrics(template)).toHaveLength(18);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -50,6 +50,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'changes lost',
     'changes recorded late',
     'day could not be started',
+    'export failed',
     'issuer away',
     'line in a long cooldown',
     'line paused by the system',

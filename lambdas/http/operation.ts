@@ -24,6 +24,8 @@ export interface Call<Name extends OperationName> {
    * @param patientRef default: the patient in the request
    */
   accessDraft(patientRef?: string): AccessDraft;
+  /** from where the request comes, as access entries name it */
+  readonly source: AccessDraft['source'];
 }
 
 /** The answer of an operation. The table of operations holds its status. */

@@ -16,6 +16,7 @@ export const problems = {
   'no-run-yet': { status: 404, title: 'There is no such run' },
   'issue-unknown': { status: 404, title: 'There is no such issue' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
+  'export-unknown': { status: 404, title: 'There is no such export' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
   'run-stopping': { status: 409, title: 'The run is being stopped' },
   'decision-unknown': { status: 404, title: 'The run has not asked for this decision' },
@@ -28,6 +29,8 @@ export const problems = {
   'patient-being-removed': { status: 409, title: 'The patient is being removed' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
+  'export-in-progress': { status: 409, title: 'Another export is in progress' },
+  'export-ended': { status: 409, title: 'The export has ended' },
   'link-expired': { status: 410, title: 'This link has expired' },
   'cursor-too-old': { status: 410, title: 'The changes after this cursor are not kept any more' },
   'body-too-large': { status: 413, title: 'The body is too large' },
@@ -65,6 +68,8 @@ export interface ProblemDetails {
   readonly retryAfterSeconds?: number;
   /** with `decision-made`: who decided what, and when */
   readonly made?: Pick<MadeDecision, 'decision' | 'by' | 'decidedAt'>;
+  /** with `export-in-progress`: its ID */
+  readonly exportId?: string;
 }
 
 /** Thrown to end an operation with a problem. */

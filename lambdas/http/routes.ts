@@ -4,7 +4,17 @@ import type { ProblemName } from './problems.ts';
 import * as schemas from './schemas.ts';
 
 /** Each group has its own Lambda, with the permissions that its operations need: lambdas/functions/{group}.ts. */
-export const groups = ['sync', 'line', 'patients', 'access-log', 'fhir', 'changes', 'codec', 'openapi'] as const;
+export const groups = [
+  'sync',
+  'line',
+  'patients',
+  'access-log',
+  'fhir',
+  'changes',
+  'exports',
+  'codec',
+  'openapi',
+] as const;
 export type Group = (typeof groups)[number];
 
 /** One operation of the API. Defines its route, its roles, its validation and its entry in /openapi.json. */
@@ -513,6 +523,64 @@ export const operations = {
     query: schemas.changesQuery,
     answer: { status: 200, description: 'One page of changes, and where to go on.', schema: schemas.changes },
     problems: ['cursor-too-old', 'storage-unavailable'],
+  },
+  startExport: {
+    method: 'POST',
+    path: '/exports',
+    group: 'exports',
+    roles: ['integration'],
+    summary: 'Starts an export of all patients as FHIR R4, in files with NDJSON',
+    answer: { status: 202, description: 'The export is in progress.', schema: schemas.exportStatus },
+    problems: ['export-in-progress', 'storage-unavailable'],
+  },
+  listExports: {
+    method: 'GET',
+    path: '/exports',
+    group: 'exports',
+    roles: ['integration', 'operator'],
+    summary: 'Lists exports, newest first',
+    answer: { status: 200, description: 'The exports.', schema: schemas.exportList },
+    problems: ['storage-unavailable'],
+  },
+  readExport: {
+    method: 'GET',
+    path: '/exports/{exportId}',
+    group: 'exports',
+    roles: ['integration', 'operator'],
+    summary: 'Returns the progress of an export, and its files once it is completed',
+    params: schemas.exportPath,
+    answer: { status: 200, description: 'The export.', schema: schemas.exportStatus },
+    problems: ['export-unknown', 'storage-unavailable'],
+  },
+  pauseExport: {
+    method: 'POST',
+    path: '/exports/{exportId}/pause',
+    group: 'exports',
+    roles: ['integration', 'operator'],
+    summary: 'Pauses an export, after the batch in progress',
+    params: schemas.exportPath,
+    answer: { status: 200, description: 'The export is paused.', schema: schemas.exportStatus },
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
+  },
+  resumeExport: {
+    method: 'POST',
+    path: '/exports/{exportId}/resume',
+    group: 'exports',
+    roles: ['integration', 'operator'],
+    summary: 'Resumes a paused export where it stopped',
+    params: schemas.exportPath,
+    answer: { status: 200, description: 'The export goes on.', schema: schemas.exportStatus },
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
+  },
+  cancelExport: {
+    method: 'POST',
+    path: '/exports/{exportId}/cancel',
+    group: 'exports',
+    roles: ['integration', 'operator'],
+    summary: 'Cancels an export, or deletes the files of a completed one',
+    params: schemas.exportPath,
+    answer: { status: 200, description: 'The export is cancelled, and has no files.', schema: schemas.exportStatus },
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
   },
   decodePayloads: {
     method: 'POST',

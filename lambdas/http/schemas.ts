@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { logProblems } from '../../core/domain/access-log.ts';
 import { reportFormats, reportLanguages } from '../../core/domain/access-texts.ts';
+import { exportedTypes, exportFailures, exportStates } from '../../core/domain/export.ts';
 import { systems } from '../../core/domain/fhir/uris.ts';
 import { dateOf } from '../../core/domain/fhir/values.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
@@ -778,7 +779,7 @@ const accessEntry = z
       correlationId: z.string().optional(),
       address: z.string().optional(),
     }),
-    entity: z.object({ kind: z.enum(['document', 'sync', 'list']), id: z.string() }).optional(),
+    entity: z.object({ kind: z.enum(['document', 'sync', 'list', 'export']), id: z.string() }).optional(),
     previousPatientRef: patientRef.optional().meta({
       description: 'Only for `kvnr-change`: the same person under the KVNR of before.',
     }),
@@ -924,6 +925,67 @@ export const accessLogCheck = z.object({
     .meta({ id: 'AccessLogCheck', description: 'Absent before the first check. A check starts each month.' }),
 });
 
+const exportId = z
+  .string()
+  .regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/, 'is the ID of an export')
+  .meta({ id: 'ExportId', example: '20261130T050000Z-1f3a9c0e' });
+export const exportPath = z.strictObject({ exportId });
+export const exportStatus = z
+  .object({
+    exportId,
+    state: z.enum(exportStates).meta({
+      description:
+        '`expired`: it was completed, and its files are deleted. Those of a failed or cancelled export are deleted immediately.',
+    }),
+    requestedBy: z.string(),
+    transactionTime: time.meta({
+      description:
+        'When it was requested. Everything stored before is contained, as it was then or later: each patient as they were when their batch was read.',
+    }),
+    request: z.url().meta({ description: 'Address of the request that has started it.' }),
+    requiresAccessToken: z.literal(false).meta({ description: 'Addresses of `output` are signed, and need no token.' }),
+    percent: z.int().min(0).max(100),
+    patients: count.meta({ description: 'Patients written so far. The access log of each one has an entry.' }),
+    counts: z
+      .object(
+        Object.fromEntries(exportedTypes.map((type) => [type, count])) as Record<
+          (typeof exportedTypes)[number],
+          typeof count
+        >,
+      )
+      .meta({ description: 'Resources written so far.' }),
+    changed: z
+      .object({ by: z.string(), at: time })
+      .optional()
+      .meta({ description: 'Who paused, resumed or cancelled it last, and when.' }),
+    finishedAt: time.optional(),
+    filesExpireAt: time.optional().meta({ description: 'When the files are deleted. Only of a completed export.' }),
+    failure: z.enum(exportFailures).optional(),
+    output: z
+      .array(
+        z.object({
+          type: z.enum(exportedTypes),
+          url: z
+            .url()
+            .meta({ description: 'Address of the file, as NDJSON. It is signed, and expires at `expiresAt`.' }),
+          count: count.meta({ description: 'Resources in the file, one a line.' }),
+          sizeBytes: count,
+          sha256: z.string(),
+          expiresAt: time,
+        }),
+      )
+      .optional()
+      .meta({
+        description:
+          'The files. Only of a completed export, and only for the caller who has started it: the access entries name them.',
+      }),
+    error: z.array(z.never()).meta({ description: 'Always empty: an export has all files, or it fails.' }),
+  })
+  .meta({ id: 'Export', description: 'An export, in the words of FHIR Bulk Data (Complete Status).' });
+export const exportList = z.object({ exports: z.array(exportStatus) }).meta({
+  description: 'The last 50 exports, newest first, without their files.',
+});
+
 export const problem = z
   .object({
     type: z.string().meta({ description: 'Type of the problem. docs/reference/problems.md explains each one.' }),
@@ -938,6 +1000,9 @@ export const problem = z
       .pick({ decision: true, by: true, decidedAt: true })
       .optional()
       .meta({ description: 'Only of `decision-made`: who decided what, and when.' }),
+    exportId: exportId
+      .optional()
+      .meta({ description: 'Only of `export-in-progress`: the export that is in progress.' }),
   })
   .meta({
     id: 'Problem',

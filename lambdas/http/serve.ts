@@ -5,7 +5,7 @@ import type { Meta } from 'fhir/r4.js';
 import { type Clients, clientsOfContainer } from '../clients.ts';
 import { logger, traced } from '../observability.ts';
 import { apiUrlOf } from './api-url.ts';
-import { accessDraft, accessEntry } from './middleware/access-entry.ts';
+import { accessDraft, accessEntry, sourceOf } from './middleware/access-entry.ts';
 import { answerHeaders } from './middleware/answer-headers.ts';
 import { authentication } from './middleware/authentication.ts';
 import { authorization } from './middleware/authorization.ts';
@@ -58,6 +58,7 @@ function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<Op
     apiUrl: apiUrlOf(event),
     acceptsFhir: /application\/fhir\+json/i.test(headerOf(event, 'accept') ?? ''),
     acceptsCsv: /text\/csv/i.test(headerOf(event, 'accept') ?? ''),
+    source: sourceOf(event, facts),
     accessDraft: (of = patientRef) => accessDraft(event, { ...facts, patientRef: of }, 'success'),
   } as Call<OperationName>;
 }

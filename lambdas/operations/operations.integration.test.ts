@@ -48,6 +48,8 @@ async function validAsk(name: OperationName): Promise<Ask> {
     const read = await api.ask('readPatient', { role: 'clinician', params: { patientRef: patient.patientRef } });
     return { params: { token: read.json.careRecords[0].documents[0].content.href.split('/').at(-1) } };
   }
+  if (params !== undefined && operations[name].group === 'exports')
+    return { params: { exportId: '20261130T050000Z-00000000' } };
   const { patientRef } = patient;
   const asked = await fhirAsk(name);
   return { ...(params && { params: { patientRef } }), ...(body && { body: bodies[name] }), ...asked };

@@ -8,14 +8,26 @@ const messages = {
     signOut: 'Abmelden',
     warning:
       'Dieser Anmeldedienst ist nur zum Ausprobieren. Alle, die diese Seite erreichen, können sich als jede dieser Personen anmelden.',
-    roles: { clinician: 'Behandlung', operator: 'Betrieb', management: 'Geschäftsleitung', auditor: 'Datenschutz' },
+    roles: {
+      clinician: 'Behandlung',
+      operator: 'Betrieb',
+      management: 'Geschäftsleitung',
+      auditor: 'Datenschutz',
+      integration: 'Schnittstelle',
+    },
   },
   en: {
     signInAs: 'Sign in as',
     signOut: 'Sign out',
     warning:
       'This sign-in service is for trying out epa-sync only. Everyone who can reach this page can sign in as any of these people.',
-    roles: { clinician: 'clinician', operator: 'operator', management: 'management', auditor: 'auditor' },
+    roles: {
+      clinician: 'clinician',
+      operator: 'operator',
+      management: 'management',
+      auditor: 'auditor',
+      integration: 'integration',
+    },
   },
 } as const;
 type Language = keyof typeof messages;

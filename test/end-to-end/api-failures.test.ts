@@ -29,6 +29,7 @@ beforeAll(async () => {
     patientRef = day.refOf(kvnr);
     if ((await newLink()) === undefined) continue;
     const ofPatient = { params: { patientRef } };
+    const anExport = { params: { exportId: '20261130T050000Z-00000000' } };
     const withReason = { body: { reason: 'a test' } };
     calls = {
       ...{
@@ -55,6 +56,8 @@ beforeAll(async () => {
       reportAccessLog: { ...ofPatient, body: { language: 'de', format: 'pdf' } },
       readDocument: {},
       ...(await fhirCalls(kvnr)),
+      ...{ startExport: {}, listExports: {}, readExport: anExport },
+      ...{ pauseExport: anExport, resumeExport: anExport, cancelExport: anExport },
       decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
     };
     await call('requestPatientSync', calls.requestPatientSync);
@@ -141,6 +144,9 @@ async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): P
   expect(statuses).toEqual(wanted);
 }
 
+const ofExport = (status: number) => ({
+  ...{ readExport: status, pauseExport: status, resumeExport: status, cancelExport: status },
+});
 /** Operations that need only the tables, with their status. */
 const stored = {
   listRuns: 200,
@@ -153,6 +159,7 @@ const stored = {
   readOpenApi: 200,
   readAccessLogCheck: 200,
   readChanges: 200,
+  ...{ listExports: 200, ...ofExport(404) },
   ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200 },
 } as const;
 const fhirNames = [
@@ -204,6 +211,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         ...{ checkAccessLogs: 202, readAccessLogCheck: 503, readChanges: 503 },
       },
       ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
+      ...{ startExport: 503, listExports: 503, ...ofExport(503) },
       ...{
         lookUpPatient: 503,
         searchPatients: 503,
@@ -233,7 +241,7 @@ describe('no worker runs', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
-      checkAccessLogs: 202,
+      ...{ checkAccessLogs: 202, startExport: 202 },
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     const marker = await readMarker();
@@ -261,7 +269,7 @@ describe('Temporal does not answer', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 503, readProgress: 200, decideRemovals: 503, cancelSync: 503, requestPatientSync: 503 },
-      checkAccessLogs: 503,
+      ...{ checkAccessLogs: 503, startExport: 503 },
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     expect(await readMarker()).toEqual(before);

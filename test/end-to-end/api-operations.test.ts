@@ -154,6 +154,16 @@ const definition = (name: string): Case => ({
   invalid: [{ call: { params: { name: 'odd' } }, problem: 'invalid-request' }],
   missing: noPath,
 });
+const badExports = ['x', '..%5Cetc', '20261130T050000Z-1F3A9C0E'].map(
+  (exportId): Wrong => ({ call: { params: { exportId } }, problem: 'invalid-request' }),
+);
+/** Exports of a day this small end before they can be paused (exports.test.ts does that). */
+const unknownExport = (): Case => ({
+  valid: { params: { exportId: '20261130T050000Z-00000000' } },
+  problem: 'export-unknown',
+  invalid: badExports,
+  missing: noPath,
+});
 const reasons = ['', ' ', 'a\nb', 'x'.repeat(5_000), 7, null].map(
   (reason): Wrong => ({ call: { body: { reason } }, problem: 'invalid-request' }),
 );
@@ -367,6 +377,15 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
       ),
     ],
   }),
+  startExport: () => ({ valid: {}, invalid: [unknownField] }),
+  listExports: () => ({ valid: {}, invalid: [unknownField] }),
+  readExport: async () => {
+    const { json } = await call('listExports', { token: tokens.get('integration') });
+    return { valid: { params: { exportId: json.exports[0].exportId } }, invalid: badExports, missing: noPath };
+  },
+  pauseExport: unknownExport,
+  resumeExport: unknownExport,
+  cancelExport: unknownExport,
   decodePayloads: async () => {
     const body = await encryptedBody(day.stack, { patientRef });
     const [payload] = body.payloads;

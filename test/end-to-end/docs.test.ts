@@ -100,6 +100,9 @@ test('the commands in the guide to the API work as documented', async () => {
     { resourceType: 'Binary', data: expect.any(String) },
     { resourceType: 'Bundle' },
     { resourceType: 'Bundle', entry: expect.any(Array) },
+    { state: 'completed', output: expect.any(Array) },
+    { resourceType: 'Patient' },
+    { state: 'cancelled' },
     { entries: expect.any(Array) },
     { valid: true },
     {}, // no check of all logs has run
@@ -108,8 +111,8 @@ test('the commands in the guide to the API work as documented', async () => {
   expect(readFileSync(join(testDir, 'auskunft.pdf')).subarray(0, 5).toString()).toBe('%PDF-');
   const operations = answers.at(-4).entries.map(({ operation }: { operation: string }) => operation);
   const accesses = ['lookup', 'found', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
-  expect(operations).toEqual(expect.arrayContaining(accesses));
-  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-5).entry;
+  expect(operations).toEqual(expect.arrayContaining([...accesses, 'export']));
+  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-8).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
 });
 

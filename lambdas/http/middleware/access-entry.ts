@@ -36,12 +36,11 @@ export function accessDraft(
   outcome: AccessDraft['outcome'],
 ): AccessDraft {
   const { roles, access } = operationOf(facts);
-  const { actor, patientRef, entity, correlationId } = facts;
+  const { actor, patientRef, entity } = facts;
   if (access === undefined || actor === undefined || patientRef === undefined)
     throw new Error('cannot record an access: operation, actor or patient is missing');
   const { who, name } = actor;
   const role = actor.roles.find((own) => roles === 'link' || roles.includes(own as never)) ?? actor.roles[0] ?? 'none';
-  const address = event.requestContext?.identity?.sourceIp;
   return {
     id: randomUUID(),
     patientRef,
@@ -49,7 +48,16 @@ export function accessDraft(
     operation: access,
     outcome,
     agent: { who, ...(name !== undefined && { name }), role },
-    source: { component: 'api', correlationId, ...(address && { address }) },
+    source: sourceOf(event, facts),
     ...(entity && { entity }),
   };
+}
+
+/** Returns from where a request comes. */
+export function sourceOf(
+  event: APIGatewayProxyEvent,
+  { correlationId }: Pick<RequestFacts, 'correlationId'>,
+): AccessDraft['source'] {
+  const address = event.requestContext?.identity?.sourceIp;
+  return { component: 'api', correlationId, ...(address && { address }) };
 }
