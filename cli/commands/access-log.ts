@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import type { ContentLink } from '../../core/contract/document-content.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
 import type { LogProblem, PersonVerification } from '../../core/domain/access-log.ts';
 import type { AccessLogCheck } from '../../core/domain/access-log-check.ts';
@@ -11,7 +12,7 @@ import {
 } from '../../core/domain/access-texts.ts';
 import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import { accessLine } from '../../terminal/progress-lines.ts';
-import { type Api, findApi, type Link, type Paged } from '../api-client.ts';
+import { type Api, findApi, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
 import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
@@ -89,7 +90,7 @@ interface ReportOptions {
 async function saveReport(argument: string | undefined, { output, ...asked }: ReportOptions): Promise<void> {
   const api = findApi(process.env, 'auditor');
   const patientRef = await lookUpPatientRef(await readPatient(argument), api);
-  const report = await api.post<Link>(`/patients/${patientRef}/access-log/report`, asked);
+  const report = await api.post<ContentLink>(`/patients/${patientRef}/access-log/report`, asked);
   writeFileSync(output, await api.readLink(report), { mode: 0o600 }); // it names people
   say(`saved ${output}: ${report.sizeBytes} bytes`);
 }

@@ -9,7 +9,7 @@ import {
   filesExpireAt,
   isTooOld,
 } from '../../core/domain/export.ts';
-import { documentsOf, episodeResource } from '../../core/domain/fhir/care-record.ts';
+import { attachedFiles, documentsOf, episodeResource } from '../../core/domain/fhir/care-record.ts';
 import { coverageResource, patientResource } from '../../core/domain/fhir/patient.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
 import { shardOf, shards } from '../../core/domain/shard.ts';
@@ -168,8 +168,8 @@ async function careResources(
     at += page.records.length;
     for (const { recordId, body, documents } of page.records) {
       const record = { patientRef, careVersion, receivedAt, recordId, body };
-      const contents = new Set(documents.map(({ index }) => index));
-      const found = documentsOf(record, fhirUrl, (index) => contents.has(index));
+      const contents = attachedFiles(documents);
+      const found = documentsOf(record, fhirUrl, (index) => contents.get(index));
       resources.push(episodeResource(record), ...found.map(({ resource }) => resource));
     }
   }

@@ -141,6 +141,22 @@ export interface AttachedFile {
   readonly sha1?: string;
 }
 
+/** A stored document content (core/stores/care-records.ts). Of a text, as earlier versions stored it, the file is not known. */
+interface StoredContent {
+  readonly index: number;
+  readonly content: { readonly sizeBytes: number };
+  readonly fileSha1?: string;
+}
+
+/** Returns what is known of the files of a record's documents, by their position. */
+export const attachedFiles = (documents: readonly StoredContent[]): ReadonlyMap<number, AttachedFile> =>
+  new Map(
+    documents.map(({ index, content: { sizeBytes }, fileSha1 }) => [
+      index,
+      fileSha1 === undefined ? {} : { sizeBytes, sha1: fileSha1 },
+    ]),
+  );
+
 /**
  * Returns the documents of a record in FHIR R4, in the insurer's order.
  * @param baseUrl address of the FHIR API, without a slash at the end

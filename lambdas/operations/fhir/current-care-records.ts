@@ -1,7 +1,12 @@
 import type { FhirResource } from 'fhir/r4.js';
-import { documentsOf, episodeResource, type FhirDocument } from '../../../core/domain/fhir/care-record.ts';
+import {
+  attachedFiles,
+  documentsOf,
+  episodeResource,
+  type FhirDocument,
+} from '../../../core/domain/fhir/care-record.ts';
 import type { StoredPatient } from '../../../core/domain/patient.ts';
-import type { DocumentReference, StoredCareRecord } from '../../../core/stores/care-records.ts';
+import type { StoredCareRecord } from '../../../core/stores/care-records.ts';
 import type { Stores } from '../../../core/stores/open-stores.ts';
 import { VersionGone } from '../current-patient.ts';
 
@@ -23,10 +28,6 @@ export interface CareResource {
   readonly document?: { readonly of: StoredCareRecord } & FhirDocument;
 }
 
-/** Returns what is known of a document's file. Of a text, as earlier versions stored it, nothing is. */
-const attachedFile = ({ content, fileSha1 }: Omit<DocumentReference, 'index'>) =>
-  fileSha1 === undefined ? {} : { sizeBytes: content.sizeBytes, sha1: fileSha1 };
-
 /** Returns the resources of a patient's care records, in the insurer's order. @throws VersionGone */
 export async function* careResources(
   { careRecords }: Stores,
@@ -42,7 +43,7 @@ export async function* careResources(
     for (const stored of page.records) {
       const { recordId, body, documents } = stored;
       const record = { patientRef, careVersion, receivedAt: careRecordsAsOf, recordId, body };
-      const contents = new Map(documents.map(({ index, ...stored }) => [index, attachedFile(stored)]));
+      const contents = attachedFiles(documents);
       const items = [
         { resource: episodeResource(record) },
         ...documentsOf(record, fhirUrl(apiUrl), (index) => contents.get(index)).map((document) => ({
