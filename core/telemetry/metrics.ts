@@ -2,7 +2,7 @@ import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { ClientConfig } from '../config.ts';
 
 /** Groups of metrics on the dashboard, in this order. */
-export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'Temporal', 'queues'] as const;
+export const metricTopics = ['run', 'line', 'on demand', 'access log', 'events', 'API', 'Temporal', 'queues'] as const;
 export type MetricTopic = (typeof metricTopics)[number];
 
 export interface Metric {
@@ -294,6 +294,14 @@ export const metrics = {
       'whole days since the last check of all access logs was completed; before the first one, since a worker first asked',
     emitters: ['worker'],
     statistics: ['Maximum'],
+  }),
+
+  EventsPublished: metric({
+    unit: Count,
+    topic: 'events',
+    description: 'events that the bus has taken; one that is repeated counts again',
+    emitters: ['api'],
+    statistics: ['Sum'],
   }),
 
   ApiRequests: metric({

@@ -41,6 +41,7 @@ interface AlarmSpec {
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
 const anchorLagMaxMinutes = 10;
+const eventLagMaxMinutes = 15;
 const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
@@ -80,6 +81,7 @@ function alarmSpecs({
   lambdas,
   missedDays,
   anchorFailures,
+  eventFailures,
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
@@ -191,6 +193,17 @@ function alarmSpecs({
       description:
         'Entries of the access log got no anchor within 23 hours. A verification lists them. Read the log of the Lambda anchors, then delete the message from the queue.',
       metric: anchorFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
+      threshold: 1,
+    },
+    'events published late': {
+      description: `Writes have waited for ${eventLagMaxMinutes} minutes to become events for other programs. Read the log of the Lambda events. After 23 hours they are lost.`,
+      metric: lambdas.events.metric('IteratorAge', { statistic: 'Maximum', period: fiveMinutes }), // ms
+      threshold: eventLagMaxMinutes * 60_000,
+    },
+    'events lost': {
+      description:
+        'Writes did not become events within 23 hours. Tell the teams with rules on the bus to compare with the API. Then delete the message from the queue.',
+      metric: eventFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
     'Lambda failed': {

@@ -17,10 +17,12 @@ import { failureRates, linesOf, type MetricOwner, minute } from './app-metric.ts
 
 export interface MonitoredResources extends MetricOwner {
   readonly api: RestApi;
-  readonly lambdas: Readonly<Record<string, LambdaFunction>>;
+  readonly lambdas: Readonly<Record<string, LambdaFunction> & Record<'events', LambdaFunction>>;
   readonly missedDays: Queue;
   /** batches of access entries that got no anchor */
   readonly anchorFailures: Queue;
+  /** batches of writes that did not become events */
+  readonly eventFailures: Queue;
 }
 
 /** width of a graph; a dashboard has 24 columns */

@@ -38,6 +38,7 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     partitionKey: text('shard'),
     sortKey: text('patientRef'),
     timeToLiveAttribute: 'expiresAt', // only tombstones have it: 7 days after the removal
+    stream: StreamViewType.NEW_AND_OLD_IMAGES, // what a write means to others is read from both
   },
   careRecords: { id: 'CareRecords', partitionKey: text('patientRef'), sortKey: text('sk') },
   accessLog: {
@@ -47,14 +48,21 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
     stream: StreamViewType.NEW_IMAGE, // each entry gets an anchor from it
   },
-  line: { id: 'Line', partitionKey: text('insurerId') },
-  syncRuns: { id: 'SyncRuns', partitionKey: text('insurerId'), sortKey: text('runId') },
+  line: { id: 'Line', partitionKey: text('insurerId'), stream: StreamViewType.NEW_AND_OLD_IMAGES },
+  syncRuns: {
+    id: 'SyncRuns',
+    partitionKey: text('insurerId'),
+    sortKey: text('runId'),
+    stream: StreamViewType.NEW_AND_OLD_IMAGES,
+  },
 };
 
 /** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
-  /** the table with the stream */
   readonly accessLog: Table;
+  readonly patients: Table;
+  readonly line: Table;
+  readonly syncRuns: Table;
   constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
     const names = tablesOf(deployment);
@@ -71,6 +79,10 @@ export class DataTables extends Construct {
       });
       return [name, table] as const;
     });
-    this.accessLog = Object.fromEntries(tables)['accessLog'] as Table;
+    const byName = Object.fromEntries(tables) as Readonly<Record<keyof Tables, Table>>;
+    this.accessLog = byName.accessLog;
+    this.patients = byName.patients;
+    this.line = byName.line;
+    this.syncRuns = byName.syncRuns;
   }
 }

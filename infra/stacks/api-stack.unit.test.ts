@@ -26,7 +26,7 @@ const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
   const data = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, eventStreamArns, eventBus } = data;
   const shared = {
     deployment: defaultDeployment,
     stage,
@@ -36,6 +36,8 @@ function appFor(stage: Stage, more: object = {}) {
     payloadKey,
     anchors,
     accessLogStreamArn,
+    eventStreamArns,
+    eventBus,
   };
   const settings = readApiSettings(app.node, stage);
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });

@@ -18,6 +18,7 @@ const inLocalStack = new Set([
     (type) => `AWS::ApiGateway::${type}`,
   ),
   'AWS::DynamoDB::Table',
+  'AWS::Events::EventBus',
   'AWS::IAM::ManagedPolicy',
   'AWS::IAM::Policy',
   'AWS::IAM::Role',
@@ -59,8 +60,19 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
   const stage = 'local' as const;
   const deployment = defaultDeployment;
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
-  const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn };
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, eventStreamArns, eventBus } = data;
+  const shared = {
+    deployment,
+    stage,
+    encryptionKey,
+    bucket,
+    secret,
+    payloadKey,
+    anchors,
+    accessLogStreamArn,
+    eventStreamArns,
+    eventBus,
+  };
   const settings = readApiSettings(app.node, stage);
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   const types = [data, api].flatMap((stack) => {

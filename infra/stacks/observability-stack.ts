@@ -23,9 +23,9 @@ export class ObservabilityStack extends Stack {
   constructor(scope: Construct, id: string, props: ObservabilityStackProps) {
     const { deployment, stage, settings, apiStack, anchorFailures, workers, ...rest } = props;
     super(scope, id, { description: 'epa-sync: dashboard and alarms', ...rest });
-    const { api, lambdas, missedDays } = apiStack;
+    const { api, lambdas, missedDays, eventFailures } = apiStack;
     const monitored: MonitoredResources = {
-      ...{ deployment, api, lambdas, missedDays, anchorFailures },
+      ...{ deployment, api, lambdas, missedDays, anchorFailures, eventFailures },
       insurerId: settings.INSURER_ID,
     };
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { deployment, stage });

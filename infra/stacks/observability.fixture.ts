@@ -27,9 +27,26 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
   });
   const settings = readApiSettings(app.node, stage);
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn } = data;
+  const {
+    encryptionKey,
+    bucket,
+    secret,
+    insurerSecret,
+    payloadKey,
+    anchors,
+    accessLogStreamArn,
+    eventStreamArns,
+    eventBus,
+  } = data;
   const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey };
-  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, anchors, accessLogStreamArn, settings });
+  const apiStack = new ApiStack(app, 'EpaSyncApi', {
+    ...shared,
+    anchors,
+    accessLogStreamArn,
+    eventStreamArns,
+    eventBus,
+    settings,
+  });
   const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
     ...shared,
     insurerSecret,
