@@ -48,6 +48,8 @@ test('there is an alarm for everything that needs action at night', () => {
     'access log failed',
     'access logs not checked',
     'day could not be started',
+    'events lost',
+    'events published late',
     'issuer away',
     'line in a long cooldown',
     'line paused by the system',
