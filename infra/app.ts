@@ -17,12 +17,12 @@ const owned = { ...common, deployment };
 
 const data = new DataStack(app, stackNameOf(deployment, 'Data'), owned);
 if (app.node.tryGetContext('only') !== 'data') {
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn, patientsStreamArn } =
-    data;
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn } = data;
+  const { eventStreamArns, eventBus } = data;
   const shared = { ...owned, encryptionKey, bucket, secret, payloadKey };
   const apiSettings = readApiSettings(app.node, stage);
   const apiStack = new ApiStack(app, stackNameOf(deployment, 'Api'), {
-    ...{ ...shared, anchors, accessLogStreamArn, patientsStreamArn },
+    ...{ ...shared, anchors, accessLogStreamArn, eventStreamArns, eventBus },
     settings: apiSettings,
   });
   // On a laptop, workers and console are processes. The emulator has no containers, no CloudFront and no dashboards.

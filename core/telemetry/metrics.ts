@@ -2,7 +2,17 @@ import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { ClientConfig } from '../config.ts';
 
 /** Groups of metrics on the dashboard, in this order. */
-export const metricTopics = ['run', 'line', 'on demand', 'access log', 'exports', 'API', 'Temporal', 'queues'] as const;
+export const metricTopics = [
+  'run',
+  'line',
+  'on demand',
+  'access log',
+  'events',
+  'exports',
+  'API',
+  'Temporal',
+  'queues',
+] as const;
 export type MetricTopic = (typeof metricTopics)[number];
 
 export interface Metric {
@@ -296,6 +306,13 @@ export const metrics = {
     statistics: ['Maximum'],
   }),
 
+  EventsPublished: metric({
+    unit: Count,
+    topic: 'events',
+    description: 'events that the bus has taken; one that is repeated counts again',
+    emitters: ['api'],
+    statistics: ['Sum'],
+  }),
   ExportedPatients: metric({
     unit: Count,
     topic: 'exports',

@@ -42,8 +42,9 @@ const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
 const anchorLagMaxMinutes = 10;
 /** They repeat what has failed. The others tell the caller. */
-const streamLambdas = ['anchors', 'change-feed'];
+const streamLambdas = ['anchors', 'change-feed', 'events'];
 const changeLagMaxMinutes = 15;
+const eventLagMaxMinutes = 15;
 const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
@@ -84,6 +85,7 @@ function alarmSpecs({
   missedDays,
   anchorFailures,
   changeFailures,
+  eventFailures,
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
@@ -223,6 +225,17 @@ function alarmSpecs({
       description:
         'Changes of patients could not be recorded within 23 hours. Begin a new feed, so that other programs fetch everything again (runbook). Then delete the message from the queue.',
       metric: changeFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
+      threshold: 1,
+    },
+    'events published late': {
+      description: `Writes have waited for ${eventLagMaxMinutes} minutes to become events for other programs. Read the log of the Lambda events. After 23 hours they are lost.`,
+      metric: lambdas.events.metric('IteratorAge', { statistic: 'Maximum', period: fiveMinutes }), // ms
+      threshold: eventLagMaxMinutes * 60_000,
+    },
+    'events lost': {
+      description:
+        'Writes did not become events within 23 hours. Tell the teams with rules on the bus to compare with the API. Then delete the message from the queue.',
+      metric: eventFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
     'Lambda failed': {

@@ -17,12 +17,14 @@ import { failureRates, linesOf, type MetricOwner, minute } from './app-metric.ts
 
 export interface MonitoredResources extends MetricOwner {
   readonly api: RestApi;
-  readonly lambdas: Readonly<Record<string, LambdaFunction> & Record<'change-feed', LambdaFunction>>;
+  readonly lambdas: Readonly<Record<string, LambdaFunction> & Record<'change-feed' | 'events', LambdaFunction>>;
   readonly missedDays: Queue;
   /** batches of access entries that got no anchor */
   readonly anchorFailures: Queue;
   /** batches of writes of patients that others were not told of */
   readonly changeFailures: Queue;
+  /** batches of writes that did not become events */
+  readonly eventFailures: Queue;
 }
 
 /** width of a graph; a dashboard has 24 columns */

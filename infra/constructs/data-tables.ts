@@ -58,8 +58,13 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
     stream: StreamViewType.NEW_IMAGE, // each entry gets an anchor from it
   },
-  line: { id: 'Line', partitionKey: text('insurerId') },
-  syncRuns: { id: 'SyncRuns', partitionKey: text('insurerId'), sortKey: text('runId') },
+  line: { id: 'Line', partitionKey: text('insurerId'), stream: StreamViewType.NEW_AND_OLD_IMAGES },
+  syncRuns: {
+    id: 'SyncRuns',
+    partitionKey: text('insurerId'),
+    sortKey: text('runId'),
+    stream: StreamViewType.NEW_AND_OLD_IMAGES,
+  },
   changes: {
     id: 'Changes',
     partitionKey: text('feed'),
@@ -72,6 +77,8 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
 export class DataTables extends Construct {
   readonly accessLog: Table;
   readonly patients: Table;
+  readonly line: Table;
+  readonly syncRuns: Table;
   constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
     const names = tablesOf(deployment);
@@ -92,5 +99,7 @@ export class DataTables extends Construct {
     const byName = Object.fromEntries(tables) as Readonly<Record<keyof Tables, Table>>;
     this.accessLog = byName.accessLog;
     this.patients = byName.patients;
+    this.line = byName.line;
+    this.syncRuns = byName.syncRuns;
   }
 }

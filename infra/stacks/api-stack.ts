@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
+import type { EventBus } from 'aws-cdk-lib/aws-events';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -12,6 +13,7 @@ import { AnchorFunction } from '../constructs/anchor-function.ts';
 import { ApiFunction, keepReady } from '../constructs/api-function.ts';
 import { ChangeFeed } from '../constructs/change-feed.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
+import { EventFunction, type EventStreams } from '../constructs/event-function.ts';
 import { HttpApi } from '../constructs/http-api.ts';
 import { lambdaCode } from '../constructs/lambda-code.ts';
 import { permissionsFor } from '../constructs/permissions.ts';
@@ -29,7 +31,8 @@ export interface ApiStackProps extends StackProps {
   readonly payloadKey: Key;
   readonly anchors: AccessAnchors;
   readonly accessLogStreamArn: string;
-  readonly patientsStreamArn: string;
+  readonly eventStreamArns: EventStreams;
+  readonly eventBus: EventBus;
 }
 
 /** The HTTP API, its Lambdas, and the schedule of the daily run. */
@@ -39,14 +42,16 @@ export class ApiStack extends Stack {
   readonly origin: string;
   /** address of the API, without a slash at the end */
   readonly url: string;
-  readonly lambdas: Readonly<Record<Group | 'schedule' | 'anchors' | 'change-feed', LambdaFunction>>;
+  readonly lambdas: Readonly<Record<Group | 'schedule' | 'anchors' | 'change-feed' | 'events', LambdaFunction>>;
   /** daily runs that could not be started */
   readonly missedDays: Queue;
   /** batches of writes of patients that others were not told of */
   readonly changeFailures: Queue;
+  /** batches of writes that did not become events */
+  readonly eventFailures: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     const { deployment, stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...more } = props;
-    const { anchors, accessLogStreamArn, patientsStreamArn, ...rest } = more;
+    const { anchors, accessLogStreamArn, eventStreamArns, eventBus, ...rest } = more;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
@@ -107,7 +112,7 @@ export class ApiStack extends Stack {
     });
     const changeFeed = new ChangeFeed(this, 'ChangeFeed', {
       code,
-      streamArn: patientsStreamArn,
+      streamArn: eventStreamArns.patients,
       permissions: permissions['change-feed'],
       deployment,
       insurerId: settings.INSURER_ID,
@@ -115,16 +120,35 @@ export class ApiStack extends Stack {
       removalPolicy,
     });
     logGroupNames.push(changeFeed.logGroup.logGroupName);
+    const publishing = new EventFunction(this, 'Events', {
+      code,
+      bus: eventBus,
+      streamArns: eventStreamArns,
+      encryptionKey,
+      deployment,
+      insurerId: settings.INSURER_ID,
+      architecture,
+      removalPolicy,
+    });
     this.api = api;
     this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
     this.url = `${this.origin}/${api.deploymentStage.stageName}`;
-    this.lambdas = { ...lambdas, schedule, anchors: anchoring, 'change-feed': changeFeed.lambda };
+    this.lambdas = {
+      ...lambdas,
+      schedule,
+      anchors: anchoring,
+      'change-feed': changeFeed.lambda,
+      events: publishing.lambda,
+    };
     this.missedDays = missedDays;
     this.changeFailures = changeFeed.failures;
+    this.eventFailures = publishing.failures;
     new CfnOutput(this, 'ApiUrl', { value: this.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
     new CfnOutput(this, 'MissedDaysUrl', { value: missedDays.queueUrl });
     new CfnOutput(this, 'ChangeFailuresUrl', { value: changeFeed.failures.queueUrl });
+    new CfnOutput(this, 'EventFailuresUrl', { value: publishing.failures.queueUrl });
+    new CfnOutput(this, 'EventLogGroupName', { value: publishing.logGroup.logGroupName });
     new CfnOutput(this, 'AccessLogGroupName', { value: accessLog.logGroupName });
     new CfnOutput(this, 'LambdaLogGroupNames', { value: logGroupNames.join(' ') });
   }

@@ -26,7 +26,7 @@ const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
   const data = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, patientsStreamArn } = data;
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, eventStreamArns, eventBus } = data;
   const shared = {
     deployment: defaultDeployment,
     stage,
@@ -36,7 +36,8 @@ function appFor(stage: Stage, more: object = {}) {
     payloadKey,
     anchors,
     accessLogStreamArn,
-    patientsStreamArn,
+    eventStreamArns,
+    eventBus,
   };
   const settings = readApiSettings(app.node, stage);
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
@@ -139,7 +140,7 @@ test('only the Lambdas for patients and for FHIR may read patients', () => {
 
 test('each Lambda that needs secrets reads them from Secrets Manager, and no template holds any', () => {
   const functions = of('AWS::Lambda::Function').filter(
-    ([, { Handler }]) => !['anchors.handler', 'change-feed.handler'].includes(Handler),
+    ([, { Handler }]) => !['anchors.handler', 'change-feed.handler', 'events.handler'].includes(Handler),
   );
   expect(functions).toHaveLength(groups.length + 1);
   for (const [, { Environment }] of functions) {
@@ -310,7 +311,9 @@ test('the outputs that the runbook uses exist, and the address of the API has no
   expect(JSON.stringify(outputs['ApiUrl'])).toMatch(/"HttpApiDeploymentStagev1\w+"\}\]\]\}\}$/);
   const [[queue] = []] = of('AWS::SQS::Queue');
   expect(outputs['MissedDaysUrl']).toEqual({ Value: { Ref: queue } });
-  const listed = [...idsIn(outputs['LambdaLogGroupNames']), ...idsIn(outputs['AccessLogGroupName'])];
+  const listed = ['LambdaLogGroupNames', 'AccessLogGroupName', 'EventLogGroupName'].flatMap((name) =>
+    idsIn(outputs[name]),
+  );
   expect(listed.toSorted()).toEqual(
     of('AWS::Logs::LogGroup')
       .map(([id]) => id)
@@ -419,3 +422,26 @@ function findingsOf(app: App): unknown {
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
   return (report as { pluginReports: unknown }).pluginReports;
 }
+
+test('each table whose writes become events is read without an end to the attempts, and only the bus is written', () => {
+  const mappings = of('AWS::Lambda::EventSourceMapping').filter(([id]) => id.startsWith('Events'));
+  expect(mappings).toHaveLength(3);
+  for (const [, mapping] of mappings) {
+    expect(mapping).toMatchObject({ StartingPosition: 'TRIM_HORIZON', MaximumRecordAgeInSeconds: 82_800 });
+    expect(mapping).toMatchObject({ BisectBatchOnFunctionError: true, DestinationConfig: { OnFailure: {} } });
+    expect(mapping).not.toHaveProperty('MaximumRetryAttempts');
+  }
+  const own = permissions().filter(({ role }) => role.startsWith('EventsRole'));
+  expect(own.flatMap(({ actions }) => actions).toSorted()).toEqual([
+    'dynamodb:DescribeStream',
+    'dynamodb:GetRecords',
+    'dynamodb:GetShardIterator',
+    'dynamodb:ListStreams',
+    'events:PutEvents',
+    'kms:Decrypt',
+    'kms:DescribeKey',
+    'logs:CreateLogStream',
+    'logs:PutLogEvents',
+    'sqs:SendMessage',
+  ]);
+});

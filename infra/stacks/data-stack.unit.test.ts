@@ -138,6 +138,7 @@ test('the logical IDs of resources with data never change', () => {
     'AWS::DynamoDB::Table TablesLine67A6E1C3',
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
+    'AWS::Events::EventBus Events',
     'AWS::IAM::Role AnchorsRole8F1A180F',
     'AWS::KMS::Key KeyData14C30924',
     'AWS::KMS::Key PayloadKeyPayloadB82E3CCC',
@@ -226,12 +227,23 @@ test('only the role of the anchoring Lambda may write anchors, and nobody may de
   expect(actions.filter((action: string) => action.startsWith('s3:'))).toEqual(['s3:PutObject']);
 });
 
-test('the access log has a stream that shows what was written, and the patients one that also shows what was there before', () => {
+test('streams show what was written; those of the events also what was there before', () => {
   const streams = tables(templateFor('prod')).flatMap(({ Properties }) =>
     Properties.StreamSpecification ? [[Properties.TableName, Properties.StreamSpecification]] : [],
   );
+  const both = { StreamViewType: 'NEW_AND_OLD_IMAGES' };
   expect(streams).toEqual([
-    ['Patients', { StreamViewType: 'NEW_AND_OLD_IMAGES' }],
+    ['Patients', both],
     ['AuditLog', { StreamViewType: 'NEW_IMAGE' }],
+    ['Line', both],
+    ['SyncRuns', both],
   ]);
+});
+
+test('the bus has the name of the deployment, and each deployment has one', () => {
+  const nameIn = (deployment: string) => {
+    const template = Template.fromStack(new DataStack(new App(), 'Data', { deployment, stage: 'prod' }));
+    return Object.values(template.findResources('AWS::Events::EventBus')).map(({ Properties }) => Properties.Name);
+  };
+  expect([nameIn(defaultDeployment), nameIn('kk-nord')]).toEqual([['epa-sync'], ['kk-nord']]);
 });

@@ -18,6 +18,7 @@ const inLocalStack = new Set([
     (type) => `AWS::ApiGateway::${type}`,
   ),
   'AWS::DynamoDB::Table',
+  'AWS::Events::EventBus',
   'AWS::IAM::ManagedPolicy',
   'AWS::IAM::Policy',
   'AWS::IAM::Role',
@@ -59,7 +60,7 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
   const stage = 'local' as const;
   const deployment = defaultDeployment;
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, patientsStreamArn } = data;
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, eventStreamArns, eventBus } = data;
   const shared = {
     deployment,
     stage,
@@ -69,7 +70,8 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
     payloadKey,
     anchors,
     accessLogStreamArn,
-    patientsStreamArn,
+    eventStreamArns,
+    eventBus,
   };
   const settings = readApiSettings(app.node, stage);
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });

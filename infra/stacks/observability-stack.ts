@@ -23,9 +23,9 @@ export class ObservabilityStack extends Stack {
   constructor(scope: Construct, id: string, props: ObservabilityStackProps) {
     const { deployment, stage, settings, apiStack, anchorFailures, workers, ...rest } = props;
     super(scope, id, { description: 'epa-sync: dashboard and alarms', ...rest });
-    const { api, lambdas, missedDays, changeFailures } = apiStack;
+    const { api, lambdas, missedDays, changeFailures, eventFailures } = apiStack;
     const monitored: MonitoredResources = {
-      ...{ deployment, api, lambdas, missedDays, anchorFailures, changeFailures },
+      ...{ deployment, api, lambdas, missedDays, anchorFailures, changeFailures, eventFailures },
       insurerId: settings.INSURER_ID,
     };
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { deployment, stage });

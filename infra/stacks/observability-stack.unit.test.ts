@@ -50,6 +50,8 @@ test('there is an alarm for everything that needs action at night', () => {
     'changes lost',
     'changes recorded late',
     'day could not be started',
+    'events lost',
+    'events published late',
     'export failed',
     'issuer away',
     'line in a long cooldown',

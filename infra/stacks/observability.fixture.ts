@@ -27,14 +27,24 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
   });
   const settings = readApiSettings(app.node, stage);
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn, patientsStreamArn } =
-    data;
+  const {
+    encryptionKey,
+    bucket,
+    secret,
+    insurerSecret,
+    payloadKey,
+    anchors,
+    accessLogStreamArn,
+    eventStreamArns,
+    eventBus,
+  } = data;
   const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey };
   const apiStack = new ApiStack(app, 'EpaSyncApi', {
     ...shared,
     anchors,
     accessLogStreamArn,
-    patientsStreamArn,
+    eventStreamArns,
+    eventBus,
     settings,
   });
   const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {

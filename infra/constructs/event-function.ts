@@ -1,0 +1,110 @@
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import type { EventBus } from 'aws-cdk-lib/aws-events';
+import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import {
+  type Architecture,
+  type Code,
+  EventSourceMapping,
+  Function as LambdaFunction,
+  Runtime,
+  StartingPosition,
+} from 'aws-cdk-lib/aws-lambda';
+import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { allow, dataKeyUse } from './permissions.ts';
+
+/** The streams whose writes become events. */
+export interface EventStreams {
+  readonly patients: string;
+  readonly syncRuns: string;
+  readonly line: string;
+}
+
+export interface EventFunctionProps {
+  readonly code: Code;
+  readonly bus: EventBus;
+  readonly streamArns: EventStreams;
+  readonly encryptionKey: IKey;
+  readonly deployment: string;
+  readonly insurerId: string;
+  readonly architecture: Architecture;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** The Lambda that publishes on the bus what the streams of the tables report (docs/adr/0074). */
+export class EventFunction extends Construct {
+  readonly lambda: LambdaFunction;
+  /** batches of writes that were not published within a day */
+  readonly failures: Queue;
+  readonly logGroup: LogGroup;
+  constructor(
+    scope: Construct,
+    id: string,
+    { code, bus, streamArns, encryptionKey, deployment, insurerId, architecture, removalPolicy }: EventFunctionProps,
+  ) {
+    super(scope, id);
+    this.failures = new Queue(this, 'Failures', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    Validations.of(this.failures).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'This is the queue of failures. Only people read it.',
+    });
+    this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: {
+        events: new PolicyDocument({
+          statements: [
+            allow(
+              ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
+              ...Object.values(streamArns),
+            ),
+            allow(['dynamodb:ListStreams'], '*'), // has no resource
+            dataKeyUse(this, encryptionKey, ['Decrypt', 'DescribeKey'], 'dynamodb'),
+            allow(['events:PutEvents'], bus.eventBusArn),
+            allow(['sqs:SendMessage'], this.failures.queueArn),
+            allow(['logs:CreateLogStream', 'logs:PutLogEvents'], this.logGroup.logGroupArn),
+          ],
+        }),
+      },
+    });
+    Validations.of(role).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'Streams can only be listed without a resource.',
+    });
+    this.lambda = new LambdaFunction(this, 'Function', {
+      description: 'epa-sync: events for other programs',
+      runtime: Runtime.NODEJS_24_X,
+      architecture,
+      code,
+      handler: 'events.handler',
+      environment: {
+        DEPLOYMENT: deployment,
+        INSURER_ID: insurerId,
+        EVENT_BUS_NAME: bus.eventBusName,
+        NODE_OPTIONS: '--enable-source-maps',
+      },
+      role: role.withoutPolicyUpdates(), // it has all permissions that it needs
+      logGroup: this.logGroup,
+      memorySize: 512,
+      timeout: Duration.minutes(1), // 100 writes are at most 30 calls
+    });
+    for (const [name, eventSourceArn] of Object.entries(streamArns))
+      new EventSourceMapping(this, name, {
+        target: this.lambda,
+        eventSourceArn,
+        startingPosition: StartingPosition.TRIM_HORIZON, // also what was written before the mapping
+        batchSize: 100, // of writes with two images of at most some kilobytes
+        maxBatchingWindow: Duration.seconds(5), // fewer invocations; the gate alone is written each second
+        bisectBatchOnError: true,
+        maxRecordAge: Duration.hours(23), // the stream forgets after 24
+        onFailure: new SqsDlq(this.failures),
+      });
+  }
+}

@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStacksCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation';
+import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { expect, onTestFinished, test } from 'vitest';
+import { type CloudEvent, type EventName, eventKinds, eventSchemaOf, eventTypeOf } from '../../core/domain/event.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
+import { secretsOf } from '../secrets.fixture.ts';
+
+const root = dirname(dirname(import.meta.dirname));
+const guide = readFileSync(join(root, 'docs', 'guides', 'events.md'), 'utf8');
+
+/** Returns the block of the guide that begins with a comment, word for word. */
+function blockOf(language: string, comment: string): string {
+  const [, block] = new RegExp(`^\`\`\`${language}\n(${comment}\n.*?)^\`\`\``, 'ms').exec(guide) ?? [];
+  if (block === undefined) throw new Error(`the guide has no block ${comment}`);
+  return block;
+}
+
+/** Attaches a queue to the bus, and returns what reads all events that have come so far. */
+async function startListening(): Promise<() => Promise<readonly CloudEvent[]>> {
+  const sqs = new SQSClient({});
+  const bridge = new EventBridgeClient({});
+  onTestFinished(() => {
+    sqs.destroy();
+    bridge.destroy();
+  });
+  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'all-events' }));
+  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
+  const rule = { EventBusName: 'epa-sync', Name: 'all-events' };
+  await bridge.send(new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: ['epa-sync'] }) }));
+  const target = { Id: 'queue', Arn: Attributes?.['QueueArn'], InputPath: '$.detail' };
+  await bridge.send(new PutTargetsCommand({ EventBusName: rule.EventBusName, Rule: rule.Name, Targets: [target] }));
+  const events: CloudEvent[] = [];
+  return async () => {
+    for (;;) {
+      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }));
+      if (Messages.length === 0) return events;
+      events.push(...Messages.map(({ Body = '' }) => JSON.parse(Body) as CloudEvent));
+      const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    }
+  };
+}
+
+/** Deploys the rule of the guide and starts its consumer. Returns the last thing that it has printed of each patient. */
+async function startConsumer(): Promise<ReadonlyMap<string, string>> {
+  const cloudFormation = new CloudFormationClient({});
+  onTestFinished(() => cloudFormation.destroy());
+  const StackName = 'our-events';
+  await cloudFormation.send(new CreateStackCommand({ StackName, TemplateBody: blockOf('yaml', '# rule.yaml') }));
+  await waitUntilStackCreateComplete({ client: cloudFormation, maxWaitTime: 60, minDelay: 1 }, { StackName });
+  const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName }));
+  const queueUrl = Stacks[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'QueueUrl')?.OutputValue;
+  // as text, because a file outside the checkout would not find the package
+  const consumer = spawn(process.execPath, ['--input-type=module', '-e', blockOf('js', '// consumer.mjs')], {
+    cwd: root,
+    env: { ...process.env, QUEUE_URL: queueUrl },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(async () => {
+    consumer.kill();
+    if (consumer.exitCode === null) await once(consumer, 'exit');
+  });
+  const lastOf = new Map<string, string>();
+  createInterface(consumer.stdout).on('line', (line) => {
+    const [type = '', patientRef = ''] = line.split(' ');
+    lastOf.set(patientRef, type);
+  });
+  return lastOf;
+}
+
+const nameOf = ({ type }: CloudEvent): EventName => {
+  const name = (Object.keys(eventKinds) as EventName[]).find((each) => eventTypeOf(each) === type);
+  if (name === undefined) throw new Error(`unknown event ${type}`);
+  return name;
+};
+
+test('over some days, other programs are told of everything that happens, in an order that they can restore, and of no person', async () => {
+  const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0, identicalDuplicates: 0, differingDuplicates: 0 };
+  await using day = await startDay(
+    { patients: 78, rate: 0, malformedEntries: 0, ...everyoneIsInsured },
+    {},
+    { api: true },
+  );
+  const readEvents = await startListening();
+  const lastOf = await startConsumer();
+  const secrets = new Set(secretsOf(day.insurer));
+  await day.startWorker();
+  expect(await day.runToEnd()).toMatchObject({ state: 'completed' });
+
+  day.insurer.nextDay({ gone: 4, new: 3, changed: 5 });
+  expect(await day.runToEnd()).toMatchObject({ state: 'completed', patients: { removed: 4, new: 3, changed: 5 } });
+
+  const operator = 'olga-operator';
+  const reason = 'Frau Muster hat angerufen';
+  await day.line.pause({ operator, reason });
+  await day.line.resume({ operator, reason });
+  await day.stores.gateOf(insurerId).startCooldown(200, 'busy');
+
+  day.insurer.setList('truncated', 0.5);
+  await day.sync.start();
+  await day.until(({ awaitingDecision }) => awaitingDecision);
+  await day.sync.cancel({ operator, reason });
+  expect(await day.ended()).toMatchObject({ state: 'cancelled' });
+
+  day.insurer.setList('normal');
+  day.insurer.script({ match: 'list', fault: 'html-page', times: 120 }); // 40 answers for each of three fetches
+  await day.sync.start();
+  await day.ended().catch(() => undefined);
+  expect(await day.sync.readProgress()).toMatchObject({ state: 'failed' });
+  day.insurer.clearScript();
+
+  day.insurer.nextDay({ spoiled: 9 });
+  expect(await day.runToEnd()).toMatchObject({ state: 'completed-with-problems' });
+  for (const secret of secretsOf(day.insurer)) secrets.add(secret);
+
+  const kinds = async () => [...new Set((await readEvents()).map(nameOf))].sort();
+  await expect.poll(kinds, { timeout: 60_000, interval: 1_000 }).toEqual(Object.keys(eventKinds).sort());
+  const stored = (await day.storedRefs()).sort();
+  const readable = () => [...lastOf].flatMap(([ref, type]) => (type === eventTypeOf('patient.removed') ? [] : [ref]));
+  await expect.poll(() => readable().sort(), { timeout: 30_000 }).toEqual(stored);
+
+  const events = await readEvents();
+  for (const event of events) expect(event).toEqual(eventSchemaOf(nameOf(event)).parse(event));
+  const inOrder = (patientRef: string) =>
+    [
+      ...new Map(events.filter(({ subject }) => subject === patientRef).map((event) => [event.id, event])).values(),
+    ].sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+  for (const patientRef of lastOf.keys()) {
+    const history = inOrder(patientRef);
+    expect(history[0]).toMatchObject({ type: eventTypeOf('patient.imported') });
+    expect(history.map(nameOf).lastIndexOf('patient.imported')).toBe(0);
+    const versions = history.flatMap(({ data }) => (data as { careVersion?: string }).careVersion ?? []);
+    const patient = await day.stores.patients.get(patientRef);
+    if (stored.includes(patientRef)) expect(versions.at(-1)).toBe(patient?.careVersion);
+    else expect(history.at(-1)).toMatchObject({ type: eventTypeOf('patient.removed') });
+  }
+  const told = JSON.stringify(events);
+  expect([...secrets, operator, 'Muster'].filter((secret) => told.includes(secret))).toEqual([]);
+  const log = readFileSync(join(day.stack.dir, 'logs', 'emulator.log'), 'utf8');
+  expect([...secrets].filter((secret) => log.includes(secret))).toEqual([]);
+}, 300_000);
