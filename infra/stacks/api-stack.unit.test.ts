@@ -160,7 +160,7 @@ test('every Lambda runs on Node 24, and all logs are deleted after three months'
       LoggingConfig: { LogGroup: expect.anything() },
     });
   expect(of('AWS::Logs::LogGroup').map(([, { RetentionInDays }]) => RetentionInDays)).toEqual(
-    Array.from({ length: groups.length + 3 }, () => 90),
+    Array.from({ length: groups.length + 4 }, () => 90),
   );
 });
 

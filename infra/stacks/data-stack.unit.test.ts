@@ -138,7 +138,7 @@ test('the logical IDs of resources with data never change', () => {
     'AWS::DynamoDB::Table TablesLine67A6E1C3',
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
-    'AWS::Events::EventBus Events',
+    'AWS::Events::EventBus EventsD32975C2',
     'AWS::IAM::Role AnchorsRole8F1A180F',
     'AWS::KMS::Key KeyData14C30924',
     'AWS::KMS::Key PayloadKeyPayloadB82E3CCC',
