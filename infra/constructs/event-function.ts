@@ -14,6 +14,7 @@ import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { lineFilters, runFilters, type StreamFilters } from './event-filters.ts';
 import { allow, dataKeyUse } from './permissions.ts';
 
 /** The streams whose writes become events. */
@@ -95,16 +96,20 @@ export class EventFunction extends Construct {
       memorySize: 512,
       timeout: Duration.minutes(1), // 100 writes are at most 30 calls
     });
-    for (const [name, eventSourceArn] of Object.entries(streamArns))
+    const filtersOf: Partial<Record<string, StreamFilters>> = { syncRuns: runFilters(insurerId), line: lineFilters };
+    for (const [name, eventSourceArn] of Object.entries(streamArns)) {
+      const filters = filtersOf[name];
       new EventSourceMapping(this, name, {
         target: this.lambda,
         eventSourceArn,
         startingPosition: StartingPosition.TRIM_HORIZON, // also what was written before the mapping
         batchSize: 100, // of writes with two images of at most some kilobytes
-        maxBatchingWindow: Duration.seconds(5), // fewer invocations; the gate alone is written each second
+        maxBatchingWindow: Duration.seconds(5), // fewer invocations: a run writes several patients a second
         bisectBatchOnError: true,
         maxRecordAge: Duration.hours(23), // the stream forgets after 24
         onFailure: new SqsDlq(this.failures),
+        ...(filters && { filters }),
       });
+    }
   }
 }

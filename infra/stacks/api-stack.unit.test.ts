@@ -431,6 +431,8 @@ test('each table whose writes become events is read without an end to the attemp
     expect(mapping).toMatchObject({ BisectBatchOnFunctionError: true, DestinationConfig: { OnFailure: {} } });
     expect(mapping).not.toHaveProperty('MaximumRetryAttempts');
   }
+  const filters = mappings.map(([, { FilterCriteria }]) => FilterCriteria?.Filters.length ?? 0);
+  expect(filters.toSorted()).toEqual([0, 2, 3]); // of patients, every write may be an event
   const own = permissions().filter(({ role }) => role.startsWith('EventsRole'));
   expect(own.flatMap(({ actions }) => actions).toSorted()).toEqual([
     'dynamodb:DescribeStream',
