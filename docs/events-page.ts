@@ -37,7 +37,7 @@ export const eventsPage =
 
 # Events
 
-epa-sync publishes these events on an EventBridge bus. [Be told of what happens](../guides/events.md)
+epa-sync publishes these events on an EventBridge bus. [Receive events](../guides/events.md)
 shows how a team attaches a queue, a Lambda or an API destination.
 [ADR 0074](../adr/0074-events-from-the-streams-of-the-tables.md) gives the reasons.
 

@@ -17,7 +17,7 @@ const question = {
 } as const;
 const asking: Progress = { ...progress, awaitingDecision: true, decision: question };
 
-test('a run tells of a question once, and of the next question again', () => {
+test('each question of a run is one fact, and the next question is another one', () => {
   expect(runFacts(progress, asking)).toMatchObject([{ name: 'run.decision-awaited', data: { listId: 'list-1' } }]);
   expect(runFacts(asking, asking)).toEqual([]);
   const next: Progress = { ...asking, decision: { ...question, listId: 'list-2' } };
@@ -25,7 +25,7 @@ test('a run tells of a question once, and of the next question again', () => {
 });
 
 test.each(['completed', 'completed-with-problems', 'failed', 'cancelled'] as const)(
-  'the end of a run that is %s is told once, without names and reasons of people',
+  'the end of a run that is %s is one fact, without names and reasons of people',
   (state) => {
     const cancellation = { by: 'olga', reason: 'Frau Muster hat angerufen' };
     const ended: Progress = { ...progress, state, finishedAt: at, cancellation };
@@ -36,7 +36,7 @@ test.each(['completed', 'completed-with-problems', 'failed', 'cancelled'] as con
   },
 );
 
-test('progress in between is not told', () => {
+test('progress in between is no fact', () => {
   expect(runFacts(undefined, progress)).toEqual([]);
   expect(runFacts(progress, { ...progress, phase: 'care-records' })).toEqual([]);
 });
@@ -50,7 +50,7 @@ function after(gate: Gate, event: GateEvent): Gate {
 const open = after(newGate('test', 1), { kind: 'take', holder: 'a', leaseMs: 3_000 });
 const pause = { kind: 'pause', by: 'olga', reason: 'Frau Muster hat angerufen', at, seen: 0 } as const;
 
-test('a pause and a resume are told, without the name and the reason, and renewals of the lease are not', () => {
+test('a pause and a resume are facts without the name and the reason, and renewals of the lease are none', () => {
   const paused = after(open, pause);
   const facts = lineFacts(open, paused);
   expect(facts).toEqual([{ name: 'line.paused', subject: 'test', data: { by: 'operator', since: at } }]);
@@ -60,7 +60,7 @@ test('a pause and a resume are told, without the name and the reason, and renewa
   expect(lineFacts(renewed, resumed)).toMatchObject([{ name: 'line.resumed', data: { by: 'operator', at } }]);
 });
 
-test('a pause by the line itself says so, and another end of a timed pause is told', () => {
+test('a pause by the line itself says so, and another end of a timed pause is a fact', () => {
   const until = '2026-11-30T06:00:00.000Z';
   const paused = after(open, { ...pause, by: 'system' });
   expect(lineFacts(open, paused)).toMatchObject([{ name: 'line.paused', data: { by: 'system' } }]);
@@ -72,7 +72,7 @@ test('a pause by the line itself says so, and another end of a timed pause is to
   ]);
 });
 
-test('a cooldown is told once, and the next one again', () => {
+test('a cooldown is one fact, and the next one another', () => {
   const cooldown = { reason: 'busy', since: at, until: '2026-11-30T02:01:00.000Z' } as const;
   const cooling = after(open, { kind: 'cooldown', cooldownMs: 60_000, cooldown });
   expect(lineFacts(open, cooling)).toEqual([{ name: 'line.cooling-down', subject: 'test', data: cooldown }]);
@@ -83,7 +83,7 @@ test('a cooldown is told once, and the next one again', () => {
   expect(lineFacts(later, again)).toMatchObject([{ data: next }]);
 });
 
-test('what is told of a patient names the pseudonym and the version, and nothing else', () => {
+test('a fact of a patient names the pseudonym and the version, and nothing else', () => {
   const item = {
     patientRef: { S: 'a1' },
     kvnr: { S: 'A123456780' },

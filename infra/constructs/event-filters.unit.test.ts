@@ -55,7 +55,7 @@ const event: fc.Arbitrary<GateEvent> = fc.oneof(
     .map((command) => ({ ...command, at, seen: -1 })),
 );
 
-test('whatever happens to a line, a write that tells something reaches the Lambda', () => {
+test('each write of a line that becomes an event reaches the Lambda', () => {
   const told = new Set<string>();
   fc.assert(
     fc.property(fc.array(event, { minLength: 10, maxLength: 30 }), (events) => {

@@ -130,7 +130,6 @@ export class ApiStack extends Stack {
       architecture,
       removalPolicy,
     });
-    logGroupNames.push(publishing.logGroup.logGroupName);
     this.api = api;
     this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
     this.url = `${this.origin}/${api.deploymentStage.stageName}`;

@@ -91,7 +91,7 @@ const nameOf = ({ type }: CloudEvent): EventName => {
   return name;
 };
 
-test('over some days, other programs are told of everything that happens, in an order that they can restore, and of no person', async () => {
+test('over some days, other programs get events of everything that happens, in an order that they can restore, and with no person', async () => {
   const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0, identicalDuplicates: 0, differingDuplicates: 0 };
   await using day = await startDay(
     { patients: 78, rate: 0, malformedEntries: 0, ...everyoneIsInsured },
