@@ -12,7 +12,8 @@ import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { allow } from './permissions.ts';
+import { tablesOf } from '../../core/stores/tables.ts';
+import { acceptStreams, allow, readStreams } from './permissions.ts';
 
 export interface ChangeFeedProps {
   readonly code: Code;
@@ -45,13 +46,14 @@ export class ChangeFeed extends Construct {
       reason: 'This is the queue of failures. Only people read it.',
     });
     this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    const { patients } = tablesOf(deployment);
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: {
         changes: new PolicyDocument({
           statements: [
             ...permissions,
-            allow(['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'], streamArn),
+            readStreams(this, patients),
             allow(['dynamodb:ListStreams'], '*'), // has no resource
             allow(['sqs:SendMessage'], this.failures.queueArn),
             allow(['logs:CreateLogStream', 'logs:PutLogEvents'], this.logGroup.logGroupArn),
@@ -59,10 +61,7 @@ export class ChangeFeed extends Construct {
         }),
       },
     });
-    Validations.of(role).acknowledge({
-      id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'Streams can only be listed without a resource.',
-    });
+    acceptStreams(role, patients);
     this.lambda = new LambdaFunction(this, 'Function', {
       description: 'epa-sync: changes of patients, for other programs',
       runtime: Runtime.NODEJS_24_X,

@@ -14,8 +14,9 @@ import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { tablesOf } from '../../core/stores/tables.ts';
 import { lineFilters, runFilters, type StreamFilters } from './event-filters.ts';
-import { allow, dataKeyUse } from './permissions.ts';
+import { acceptStreams, allow, dataKeyUse, readStreams } from './permissions.ts';
 
 /** The streams whose writes become events. */
 export interface EventStreams {
@@ -57,15 +58,14 @@ export class EventFunction extends Construct {
       reason: 'This is the queue of failures. Only people read it.',
     });
     this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    const { patients, syncRuns, line } = tablesOf(deployment);
+    const tables = [patients, syncRuns, line];
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: {
         events: new PolicyDocument({
           statements: [
-            allow(
-              ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
-              ...Object.values(streamArns),
-            ),
+            ...tables.map((table) => readStreams(this, table)),
             allow(['dynamodb:ListStreams'], '*'), // has no resource
             dataKeyUse(this, encryptionKey, ['Decrypt', 'DescribeKey'], 'dynamodb'),
             allow(['events:PutEvents'], bus.eventBusArn),
@@ -75,10 +75,7 @@ export class EventFunction extends Construct {
         }),
       },
     });
-    Validations.of(role).acknowledge({
-      id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'Streams can only be listed without a resource.',
-    });
+    acceptStreams(role, ...tables);
     this.lambda = new LambdaFunction(this, 'Function', {
       description: 'epa-sync: events for other programs',
       runtime: Runtime.NODEJS_24_X,

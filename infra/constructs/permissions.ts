@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib';
+import { Stack, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -33,6 +33,21 @@ const tableIn =
       actions.map((action) => `dynamodb:${action}`),
       Stack.of(scope).formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
     );
+
+/** Allows reading all streams of a table: a restored table has another one. See acceptStreams. */
+export const readStreams = (scope: Construct, tableName: string): PolicyStatement =>
+  tableIn(scope)(['DescribeStream', 'GetRecords', 'GetShardIterator'], `${tableName}/stream/*`);
+
+/** Accepts the findings about a role that has readStreams of some tables, and may list streams. */
+export function acceptStreams(role: Construct, ...tableNames: string[]): void {
+  Validations.of(role).acknowledge(
+    { id: 'AwsSolutions-IAM5[Resource::*]', reason: 'Streams can only be listed without a resource.' },
+    ...tableNames.map((tableName) => ({
+      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:dynamodb:<AWS::Region>:<AWS::AccountId>:table/${tableName}/stream/*]`,
+      reason: 'All streams of one table. If the table is restored, its stream has another name.',
+    })),
+  );
+}
 
 /** Allows the key for all data at rest, but only through the given services. */
 export const dataKeyUse = (
