@@ -83,6 +83,7 @@ test('all new patients are stored as pending, and read in order of patientRef, o
     careState: 'pending',
     listed: { listId: 'list-1', as: 'new' },
     imported: { listId: 'list-1', at: expect.any(String) },
+    isUnsearchable: true, // stored without hashes
   });
 });
 

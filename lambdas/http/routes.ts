@@ -531,7 +531,7 @@ export const operations = {
     roles: ['integration'],
     summary: 'Starts an export of all patients as FHIR R4, in files with NDJSON',
     answer: { status: 202, description: 'The export is in progress.', schema: schemas.exportStatus },
-    problems: ['export-in-progress', 'storage-unavailable'],
+    problems: ['export-in-progress', 'storage-unavailable', 'unavailable'], // the last one without Temporal
   },
   listExports: {
     method: 'GET',
@@ -560,7 +560,7 @@ export const operations = {
     summary: 'Pauses an export, after the batch in progress',
     params: schemas.exportPath,
     answer: { status: 200, description: 'The export is paused.', schema: schemas.exportStatus },
-    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable', 'unavailable'],
   },
   resumeExport: {
     method: 'POST',
@@ -570,7 +570,7 @@ export const operations = {
     summary: 'Resumes a paused export where it stopped',
     params: schemas.exportPath,
     answer: { status: 200, description: 'The export goes on.', schema: schemas.exportStatus },
-    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable', 'unavailable'],
   },
   cancelExport: {
     method: 'POST',
@@ -580,7 +580,7 @@ export const operations = {
     summary: 'Cancels an export, or deletes the files of a completed one',
     params: schemas.exportPath,
     answer: { status: 200, description: 'The export is cancelled, and has no files.', schema: schemas.exportStatus },
-    problems: ['export-unknown', 'export-ended', 'storage-unavailable'],
+    problems: ['export-unknown', 'export-ended', 'storage-unavailable', 'unavailable'],
   },
   decodePayloads: {
     method: 'POST',
