@@ -84,7 +84,7 @@ const nowhere = { TEMPORAL_ADDRESS: '127.0.0.1:9', AWS_ENDPOINT_URL_DYNAMODB: 'h
 /** Returns a valid request for each operation that needs a token, with a permitted role, for a stored patient. */
 async function asks(): Promise<[OperationName, Ask][]> {
   const { patientRef, kvnr } = await api.storePatient('[{"id": "r1", "title": "Rückenschule"}]');
-  const birthDate = new Date(randomInt(0, 1_000_000_000_000)).toISOString().slice(0, 10); // of nobody else
+  const birthDate = new Date(randomInt(0, 1_000_000_000_000)).toISOString().slice(0, 10); // which no other test uses
   await api.storePatient(undefined, JSON.stringify({ familyName: 'Müller', givenName: 'Anna', birthDate }));
   const bodies: Partial<Record<OperationName, unknown>> = {
     decideRemovals: { decision: 'approve' },
