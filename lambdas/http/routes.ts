@@ -409,7 +409,7 @@ export const operations = {
     method: 'GET',
     path: '/fhir/Patient/{patientRef}/$everything',
     group: 'fhir',
-    roles: ['clinician'],
+    roles: ['clinician', 'integration'], // the others read what has changed: GET /changes
     summary: 'Returns a patient with their insurance, Versorgungen and documents as FHIR R4',
     params: schemas.patientPath,
     query: schemas.fhirPageQuery,

@@ -156,6 +156,22 @@ test('$everything is the patient, their insurance, and each Versorgung with its 
   expect(sizes).toEqual([4, 4, 3]);
 });
 
+test('another system reads the patient whom a change names, which their access log says, and nothing else in FHIR', async () => {
+  const changed = await api.storePatient('[{"id": "r1"}]');
+  const params = { patientRef: changed.patientRef };
+  const { status, json } = await api.ask('readFhirEverything', { role: 'integration', params });
+  expect(status).toBe(200);
+  expect(resourcesIn(json).map(({ resourceType }) => resourceType)).toEqual(['Patient', 'Coverage', 'EpisodeOfCare']);
+  const { entries } = await api.stores.accessLog.read(changed.patientRef, 100);
+  expect(entries.at(-1)).toMatchObject({
+    operation: 'read-patient',
+    outcome: 'success',
+    agent: { role: 'integration' },
+  });
+  const refused = await api.ask('readFhirPatient', { role: 'integration', params });
+  expect(problemTypeIn(refused.json)).toBe(problemType('forbidden'));
+});
+
 test('a page of care records that have been replaced is not continued', async () => {
   const other = await api.storePatient('[{"id": "r1"}, {"id": "r2"}]');
   const search = async (query: Record<string, string>) =>
