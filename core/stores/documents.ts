@@ -19,7 +19,7 @@ const mediaTypes = { file: undefined, text: 'text/plain; charset=utf-8', record:
 
 /**
  * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold texts of care records: records that are too large for an
- * item, and contents of documents as the insurer sent them. `…/{sha256}-{hash of the headers}` are documents as files, with their
+ * item, and contents of documents as the insurer sent them. `…/{hash of SHA-256 and headers}` are documents as files, with their
  * media type and name as the object's headers. 0.2.0 stored list entries that are too large for an item under
  * `documents/{patientRef}/entry/`.
  */

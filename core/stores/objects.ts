@@ -40,7 +40,9 @@ export interface ObjectHeaders {
 
 /**
  * Stores bytes under `{prefix}{sha256}`. The same bytes become the same object.
- * @param headers also part of the key, because the same bytes may have another name. Such an object tells its SHA-256, too
+ * @param headers also in the key, because the same bytes may have another name: `{prefix}{sha256 of JSON [sha256, headers]}`.
+ *   One hash over both, because logs show keys, and a guessed name must not be confirmed by the key. Such an object tells its
+ *   SHA-256, too
  */
 export async function putObject(
   { s3, name }: Bucket,
@@ -50,8 +52,12 @@ export async function putObject(
 ): Promise<PayloadReference> {
   const digest = createHash('sha256').update(body).digest();
   const sha256 = digest.toString('hex');
-  const headersHash = headers && createHash('sha256').update(JSON.stringify(headers)).digest('hex').slice(0, 16);
-  const key = `${prefix}${sha256}${headersHash === undefined ? '' : `-${headersHash}`}`;
+  const both =
+    headers &&
+    createHash('sha256')
+      .update(JSON.stringify([sha256, headers]))
+      .digest('hex');
+  const key = `${prefix}${both ?? sha256}`;
   const described = headers && {
     ContentType: headers.contentType,
     ContentDisposition: headers.contentDisposition,
