@@ -1,7 +1,7 @@
 import type { AccessEntry } from '../../core/domain/access.ts';
 import { verifyPerson } from '../../core/domain/access-log.ts';
 import { accessReport, type ReportFacts } from '../../core/domain/access-report.ts';
-import { type LogPositions, readTogether, refsOfPerson } from '../../core/stores/linked-access-logs.ts';
+import { readPeriod, refsOfPerson } from '../../core/stores/linked-access-logs.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
 import { emulatorOriginOf } from '../http/api-url.ts';
 import type { Call, Handler } from '../http/operation.ts';
@@ -9,7 +9,6 @@ import { Problem } from '../http/problems.ts';
 
 /** A report of so many entries takes seconds to write, and 29 s are the limit of API Gateway. */
 const entriesMax = 10_000;
-const entriesPerRead = 1_000;
 /** Long enough to begin the download, but too short to pass the link on. */
 const lifetimeSeconds = 300;
 
@@ -54,16 +53,10 @@ async function readEntries(
   const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from);
   const toMs = to === undefined ? Number.POSITIVE_INFINITY : Date.parse(to);
   const entries: AccessEntry[] = [];
-  let position: LogPositions | undefined;
-  do {
-    const page = await readTogether(accessLog, patientRefs, entriesPerRead, position);
-    for (const entry of page.entries) {
-      const atMs = Date.parse(entry.recorded);
-      if (fromMs <= atMs && atMs < toMs) entries.push(entry);
-    }
+  for await (const page of readPeriod(accessLog, patientRefs, { fromMs, toMs })) {
+    entries.push(...page);
     if (entries.length > entriesMax) throw new Problem('report-too-large', { detail: 'Ask for a shorter period.' });
-    position = page.positions;
-  } while (position !== undefined);
+  }
   return entries;
 }
 
