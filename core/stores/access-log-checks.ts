@@ -15,7 +15,9 @@ export interface AccessLogChecksStore {
   readCompletedAt(insurerId: string, now: string): Promise<string>;
 }
 
-const keyOf = (insurerId: string) => ({ insurerId: `${insurerId}#access-logs`, runId: 'check' });
+/** Returns the partition of the check in SyncRuns. */
+export const checkPartition = (insurerId: string): string => `${insurerId}#access-logs`;
+const keyOf = (insurerId: string) => ({ insurerId: checkPartition(insurerId), runId: 'check' });
 
 export function createAccessLogChecksStore(
   dynamo: DynamoDBDocumentClient,

@@ -68,6 +68,12 @@ type Write = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
 const exportsKey = (insurerId: string) => `${insurerId}#exports`;
 const currentKey = (insurerId: string) => ({ insurerId: `${insurerId}#export-in-progress`, runId: 'current' });
 const batchesKey = (insurerId: string, exportId: string) => `${insurerId}#export#${exportId}`;
+/** Returns the partitions of exports in SyncRuns, with `*` for any export: as IAM names them. */
+export const exportPartitions = (insurerId: string): string[] => [
+  exportsKey(insurerId),
+  currentKey(insurerId).insurerId,
+  batchesKey(insurerId, '*'),
+];
 const batchName = (number: number): string => String(number).padStart(8, '0');
 
 /** A person and the worker may write the same export at the same moment. */

@@ -7,6 +7,9 @@ import type { Tables } from './tables.ts';
 export const searchesMax = 60;
 export const searchWindowSeconds = 600;
 
+/** Returns the partition of all counters in SyncRuns. */
+export const searchesPartition = (insurerId: string): string => `${insurerId}#searches`;
+
 /** How often each person has searched lately: one item a person in the table SyncRuns (ADR 0076). */
 export interface SearchLimitsStore {
   /**
@@ -28,7 +31,7 @@ export function createSearchLimitsStore(
       const item = {
         TableName: syncRunsTable,
         // hashed, as a sub may be longer than a key
-        Key: { insurerId: `${insurerId}#searches`, runId: createHash('sha256').update(who, 'utf8').digest('hex') },
+        Key: { insurerId: searchesPartition(insurerId), runId: createHash('sha256').update(who, 'utf8').digest('hex') },
         ExpressionAttributeNames: { '#window': 'window', '#count': 'count' },
       };
       const add = new UpdateCommand({

@@ -5,12 +5,16 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
+import { checkPartition } from '../../core/stores/access-log-checks.ts';
+import { exportPartitions } from '../../core/stores/exports.ts';
 import { issuerKeysObject, issuerUses } from '../../core/stores/issuer-keys.ts';
+import { searchesPartition } from '../../core/stores/search-limits.ts';
 import { birthIndex, tablesOf } from '../../core/stores/tables.ts';
 import type { Group } from '../../lambdas/http/routes.ts';
 
 export interface Resources {
   readonly deployment: string;
+  readonly insurerId: string;
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   /** anchors of the access log */
@@ -33,6 +37,15 @@ const tableIn =
       actions.map((action) => `dynamodb:${action}`),
       Stack.of(scope).formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
     );
+
+/**
+ * Restricts a permission on a table to items of some partitions. `*` stands for any characters.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+ */
+function onlyPartitions(statement: PolicyStatement, ...partitions: string[]): PolicyStatement {
+  statement.addCondition('ForAllValues:StringLike', { 'dynamodb:LeadingKeys': partitions });
+  return statement;
+}
 
 /** Allows reading all streams of a table: a restored table has another one. See acceptStreams. */
 export const readStreams = (scope: Construct, tableName: string): PolicyStatement =>
@@ -96,7 +109,7 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 /** Returns the permissions of each Lambda: only what its operations need. */
 export function permissionsFor(
   scope: Construct,
-  { deployment, encryptionKey, bucket, anchorBucket, secret, ...keys }: Resources,
+  { deployment, insurerId, encryptionKey, bucket, anchorBucket, secret, ...keys }: Resources,
 ): Record<Group | 'schedule' | 'change-feed', PolicyStatement[]> {
   const table = tableIn(scope);
   const tables = tablesOf(deployment);
@@ -133,7 +146,7 @@ export function permissionsFor(
       issuerKeys,
       table(['GetItem', 'UpdateItem'], tables.patients), // the marker of a sync on demand
       table(['Query'], `${tables.patients}/index/${birthIndex}`), // a search by name
-      table(['UpdateItem'], tables.syncRuns), // how often somebody has searched
+      onlyPartitions(table(['UpdateItem'], tables.syncRuns), searchesPartition(insurerId)), // how often somebody has searched
       table(['GetItem', 'Query'], tables.careRecords),
       table(['GetItem'], tables.line),
       accessLog,
@@ -147,7 +160,7 @@ export function permissionsFor(
       issuerKeys,
       accessLog,
       allow(['s3:ListBucketVersions'], anchorBucket.bucketArn), // the keys of the anchors hold all
-      table(['GetItem'], tables.syncRuns), // the last check of all logs
+      onlyPartitions(table(['GetItem'], tables.syncRuns), checkPartition(insurerId)), // the last check of all logs
       allow(['s3:GetObject', 's3:PutObject'], bucket.arnForObjects('reports/*')), // reading is for the link
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
@@ -172,7 +185,10 @@ export function permissionsFor(
     exports: [
       settings,
       issuerKeys,
-      table(['GetItem', 'Query', 'PutItem', 'UpdateItem'], tables.syncRuns),
+      onlyPartitions(
+        table(['GetItem', 'Query', 'PutItem', 'UpdateItem'], tables.syncRuns),
+        ...exportPartitions(insurerId),
+      ),
       allow(['s3:GetObject'], bucket.arnForObjects('exports/*')), // what the links allow is signed with this role
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
@@ -198,7 +214,7 @@ export function permissionsFor(
 /** Returns the permissions of the worker's code. ECS puts the secrets into its environment, with another role. */
 export function workerPermissions(
   scope: Construct,
-  { deployment, encryptionKey, bucket, anchorBucket, ...keys }: Omit<Resources, 'secret'>,
+  { deployment, encryptionKey, bucket, anchorBucket, ...keys }: Omit<Resources, 'secret' | 'insurerId'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
   const tables = tablesOf(deployment);

@@ -66,6 +66,7 @@ export class ApiStack extends Stack {
     } = settings;
     const permissions = permissionsFor(this, {
       ...{ deployment, encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns },
+      insurerId: settings.INSURER_ID,
       anchorBucket: anchors.bucket,
     });
     const environment = {

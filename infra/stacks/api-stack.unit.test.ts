@@ -120,6 +120,22 @@ test('no role may change or delete an access entry', () => {
   for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
 });
 
+test('search counters, exports and the check of the logs are the only items of SyncRuns for the Lambdas that use one kind', () => {
+  const onSyncRuns = of('AWS::IAM::Role').flatMap(([role, { Policies = [] }]) =>
+    Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement)
+      .filter(({ Resource }: Properties) => /table\/SyncRuns"/.test(JSON.stringify(Resource)))
+      .map(({ Action, Condition }: Properties) => [role.replace(/Role.*/, ''), [Action].flat(), Condition]),
+  );
+  const only = (...partitions: string[]) => ({ 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': partitions } });
+  const exportActions = ['GetItem', 'Query', 'PutItem', 'UpdateItem'].map((action) => `dynamodb:${action}`);
+  const restricted = onSyncRuns.filter(([role]) => role !== 'sync' && role !== 'schedule');
+  expect(restricted.toSorted()).toEqual([
+    ['accesslog', ['dynamodb:GetItem'], only('kk-nord#access-logs')],
+    ['exports', exportActions, only('kk-nord#exports', 'kk-nord#export-in-progress', 'kk-nord#export#*')],
+    ['patients', ['dynamodb:UpdateItem'], only('kk-nord#searches')],
+  ]);
+});
+
 test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     if (actions.join() === 'dynamodb:ListStreams') continue; // has no resource
