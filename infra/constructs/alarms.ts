@@ -45,6 +45,8 @@ const anchorLagMaxMinutes = 10;
 const streamLambdas = ['anchors', 'change-feed', 'events'];
 const changeLagMaxMinutes = 15;
 const eventLagMaxMinutes = 15;
+/** People found by search within an hour. Eight counters that find one person a minute each stay below it. */
+const foundMax = 500;
 const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
@@ -178,6 +180,11 @@ function alarmSpecs({
         'An access entry could not be written or read, so data was withheld. Check the table AuditLog and DynamoDB.',
       metric: appMetricOf('AccessLogFailures', 'Sum'),
       threshold: 1,
+    },
+    'many people found': {
+      description: `Searches by name have found ${foundMax} or more people within an hour. Somebody may be collecting data. The runbook says how to see whose token it was ("Many people were found").`,
+      metric: appMetricOf('PatientsFound', 'Sum', Duration.hours(1)),
+      threshold: foundMax,
     },
     'issuer away': {
       description:

@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(18);
+  expect(alarmMetrics(template)).toHaveLength(19);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -57,6 +57,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'line in a long cooldown',
     'line paused by the system',
     'line paused for long',
+    'many people found',
     'no worker holds the line',
     'payloads refused',
     'people wait for the line',
@@ -70,6 +71,10 @@ test('there is an alarm for everything that needs action at night', () => {
   expect(alarm('line paused for long')).toMatchObject({ MetricName: 'LinePausedSeconds', Threshold: 1_800 });
   expect(alarm('access log anchored late')).toMatchObject({ MetricName: 'AnchorLagSeconds', Threshold: 600 });
   expect(alarm('access logs not checked')).toMatchObject({ MetricName: 'AccessLogCheckAgeDays', Threshold: 35 });
+  expect(alarm('many people found')).toMatchObject({
+    ...{ MetricName: 'PatientsFound', Statistic: 'Sum', Period: 3_600, Threshold: 500 },
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  });
   // one change within a day
   expect(alarm('access log changed')).toMatchObject({ Period: 60, EvaluationPeriods: 1_440, DatapointsToAlarm: 1 });
   expect(alarm('run overdue').AlarmDescription).toContain('7:00 German time');
