@@ -18,18 +18,15 @@ const hour = (fallback: number, description: string) =>
     .default(fallback)
     .meta({ description: `${description} Not 2: summer time skips that hour.`, unit: 'hour' });
 
+const elementsOf = (list: string): string[] =>
+  list
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
 /** Splits a comma-separated list. Blanks and empty elements are dropped. */
-export const commaSeparated = z
-  .string()
-  .default('')
-  .transform((list) =>
-    list
-      .split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== ''),
-  );
+const commaSeparated = z.string().default('').transform(elementsOf);
 
-export const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
+const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
 
 /** A bearer token: visible ASCII characters, as a header allows them (RFC 6750, 2.1). */
 export const insurerToken = z
@@ -108,6 +105,10 @@ const temporal = z.object({
   PAYLOAD_KMS_KEY: kmsKeyArn.optional().meta({
     description:
       'KMS key that wraps the data keys of the payload codec. Exactly one of `PAYLOAD_KMS_KEY` and `PAYLOAD_KEYS` is set ([ADR 0023](../adr/0023-envelope-codec.md)).',
+  }),
+  OLD_PAYLOAD_KEY_ARNS: commaSeparated.pipe(z.array(kmsKeyArn)).meta({
+    description:
+      'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)). While one of them cannot be used, what it wrapped waits ([ADR 0059](../adr/0059-only-what-epa-sync-has-written.md)).',
   }),
   PAYLOAD_KEYS: z
     .string()
@@ -329,9 +330,9 @@ const signIn = z.object({
     description:
       'OIDC issuer whose tokens the API accepts; https in AWS. Its keys are found through `/.well-known/openid-configuration`. If it is away, its last keys are used for up to 12 hours ([ADR 0062](../adr/0062-last-keys-of-the-issuer.md)). A laptop has a local issuer.',
   }),
-  OIDC_AUDIENCE: z.string().min(1).meta({
+  OIDC_AUDIENCE: z.string().min(1).transform(elementsOf).pipe(z.array(z.string()).min(1, 'must not be empty')).meta({
     description:
-      'Audience (`aud`) that the access tokens must carry. Those of Cognito have none: here it is their `client_id`.',
+      'Audience (`aud`) that the access tokens must carry; of several, comma-separated, one. Those of Cognito have none: here it is their `client_id`, of the console and of each program ([issuers](../operations/deploy.md#issuers)).',
   }),
   OIDC_JWKS: z
     .string()

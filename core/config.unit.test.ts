@@ -4,7 +4,7 @@ import { generate } from 'selfsigned';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { configurationPage } from '../docs/configuration-page.ts';
-import { clientConfig, readConfig, workerConfig, workerSettings } from './config.ts';
+import { apiSettings, clientConfig, readConfig, workerConfig, workerSettings } from './config.ts';
 import { temporalConnection } from './temporal/connection.ts';
 
 const schema = z.object({ KEY: z.string().min(1).optional(), COUNT: z.coerce.number().default(50), NAME: z.string() });
@@ -63,6 +63,16 @@ test('exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS is required, and the error
   expect(() => readConfig(clientConfig, { ...base, ...keys, ...kms })).toThrow(/set exactly one/);
   expect(() => readConfig(clientConfig, { ...keys, ...kms })).toThrow(/BUCKET_NAME.*set exactly one/);
   expect(() => readConfig(clientConfig, { ...base, PAYLOAD_KMS_KEY: 'alias/payload' })).toThrow(/ARN of a KMS key/);
+});
+
+test('OIDC_AUDIENCE is a list, and a list without any audience is refused', () => {
+  const settings = apiSettings.pick({ OIDC_AUDIENCE: true });
+  expect(readConfig(settings, { OIDC_AUDIENCE: 'epa-sync-api' })).toEqual({ OIDC_AUDIENCE: ['epa-sync-api'] });
+  expect(readConfig(settings, { OIDC_AUDIENCE: 'console, program' })).toEqual({
+    OIDC_AUDIENCE: ['console', 'program'],
+  });
+  expect(() => readConfig(settings, {})).toThrow(/OIDC_AUDIENCE: must be set/);
+  expect(() => readConfig(settings, { OIDC_AUDIENCE: ' , ' })).toThrow(/OIDC_AUDIENCE: must not be empty/);
 });
 
 test('docs/reference/configuration.md is up to date with the schemas (if not, run npm run docs)', () => {

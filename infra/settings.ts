@@ -1,16 +1,11 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiSettings, ConfigError, commaSeparated, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
+import { apiSettings, ConfigError, readConfig, workerSettings } from '../core/config.ts';
 import { defaultDeployment } from '../core/contract/deployment.ts';
 import { leaseMarginMs } from '../core/domain/gate.ts';
 import { deploymentOf, type Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
-
-const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
-  description:
-    'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)).',
-});
 
 /** Settings of the API stack, from the CDK context: in cdk.json, or `-c INSURER_ID=…`. None is secret. */
 export const apiContext = apiSettings
@@ -20,6 +15,7 @@ export const apiContext = apiSettings
     TEMPORAL_ADDRESS: true,
     TEMPORAL_NAMESPACE: true,
     TEMPORAL_TLS: true,
+    OLD_PAYLOAD_KEY_ARNS: true,
     SYNC_WINDOW: true,
     CARE_MAX_ATTEMPTS: true,
     CARE_REFRESH_AFTER_DAYS: true,
@@ -39,7 +35,6 @@ export const apiContext = apiSettings
     OTEL_TRACES_SAMPLER_ARG: true,
   })
   .extend({
-    OLD_PAYLOAD_KEY_ARNS,
     WEB_ACL_ARN: z
       .string()
       .regex(/^arn:aws[\w-]*:wafv2:[\w-]+:\d{12}:regional\/webacl\//, 'is the ARN of a web ACL with the scope REGIONAL')
@@ -70,6 +65,7 @@ export const workerContext = workerSettings
     TEMPORAL_ADDRESS: true,
     TEMPORAL_NAMESPACE: true,
     TEMPORAL_TLS: true,
+    OLD_PAYLOAD_KEY_ARNS: true,
     LEASE_MS: true,
     LINE_STALL_MS: true,
     LIST_FIRST_BYTE_MS: true,
@@ -87,7 +83,6 @@ export const workerContext = workerSettings
     OTEL_TRACES_SAMPLER_ARG: true,
   })
   .extend({
-    OLD_PAYLOAD_KEY_ARNS,
     INSURER_PROXY_PORT: z.coerce.number().int().min(1).max(65_535).optional().meta({
       description: 'Port of `INSURER_PROXY_URL`. Workers may then connect to it, in place of the port of the insurer.',
     }),

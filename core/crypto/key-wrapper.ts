@@ -1,7 +1,7 @@
 /**
  * `bad-keys`: PAYLOAD_KEYS is malformed. `unknown-key`: the named key is none of this process, so it is taken for foreign. `tampered`: the
  * data was changed, or it names what cannot be a key of this deployment. `plaintext`: it is not encrypted. `elsewhere`: it was encrypted for another workflow, or for another
- * activity or purpose in this one. `unavailable`: the keys cannot be reached at the moment.
+ * activity or purpose in this one. `unavailable`: the keys of this process cannot be used at the moment.
  */
 export type CodecFault = 'bad-keys' | 'unknown-key' | 'tampered' | 'plaintext' | 'elsewhere' | 'unavailable';
 

@@ -13,8 +13,9 @@ const placeOf = (arn: string): string | undefined => keyArn.exec(arn)?.groups?.[
  * old data keys can be unwrapped after a change of keys. KMS itself tells the versions of one key apart (yearly
  * rotation).
  * @param keyId PAYLOAD_KMS_KEY: the ARN of the wrapping key
+ * @param oldKeyIds OLD_PAYLOAD_KEY_ARNS: the keys that wrapped earlier, and unwrap
  */
-export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper => ({
+export const createKmsKeyWrapper = (kms: KMSClient, keyId: string, oldKeyIds: readonly string[] = []): KeyWrapper => ({
   async createDataKey() {
     const command = new GenerateDataKeyCommand({
       KeyId: keyId,
@@ -38,8 +39,9 @@ export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper =
     });
     const { Plaintext } = await kms.send(command).catch((cause: unknown) => {
       const fault = faultOf(cause);
-      // the own key exists, so a permission is missing at the moment, or the key has been deleted: both can be undone
-      throw new CodecError(fault === 'unknown-key' && id === keyId ? 'unavailable' : fault, { cause });
+      // the deployment names this key, so a permission is missing at the moment, or the key has been deleted: both can be undone
+      const isNamed = id === keyId || oldKeyIds.includes(id);
+      throw new CodecError(fault === 'unknown-key' && isNamed ? 'unavailable' : fault, { cause });
     });
     if (!Plaintext) throw new CodecError('unavailable');
     return Buffer.from(Plaintext);

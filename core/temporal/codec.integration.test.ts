@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { isForeign } from '../contract/foreign-payload.ts';
 import { createKmsKeyWrapper } from '../crypto/kms-key-wrapper.ts';
 import { describeWrapping, greeting, plain } from './codec.fixture.ts';
 import { createPayloadCodec, markingForeign } from './codec.ts';
+import { payloadCodecOf } from './connection.ts';
 
 let kms: KMSClient;
 beforeAll(() => {
@@ -43,11 +47,31 @@ describe('a KMS key', () => {
       const denied = Object.create(kms, {
         send: { value: async () => await Promise.reject(Object.assign(new Error(), { name })) },
       });
-      const reader = (own: string) => markingForeign(createPayloadCodec(createKmsKeyWrapper(denied, own)));
-      await expect(reader(key).decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
-      const other = await newKmsKey();
-      expect((await reader(other).decode(payloads)).map(isForeign)).toEqual([true]);
+      const reader = (own: string, ...old: string[]) =>
+        markingForeign(createPayloadCodec(createKmsKeyWrapper(denied, own, old)));
+      const [other, another] = [await newKmsKey(), await newKmsKey()];
+      for (const named of [reader(key), reader(other, another, key)])
+        await expect(named.decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+      expect((await reader(other, another).decode(payloads)).map(isForeign)).toEqual([true]);
     }
+  });
+
+  test('that a process may not use is waited for if OLD_PAYLOAD_KEY_ARNS names it, and is foreign otherwise', async () => {
+    const [old, own] = [await newKmsKey(), await newKmsKey()];
+    const payloads = await createPayloadCodec(createKmsKeyWrapper(kms, old)).encode([greeting]);
+    const denying = createServer((_, response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+        .end('{"__type":"AccessDeniedException"}'),
+    );
+    await once(denying.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void denying.close());
+    vi.stubEnv('AWS_ENDPOINT_URL_KMS', `http://127.0.0.1:${(denying.address() as AddressInfo).port}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const reader = (OLD_PAYLOAD_KEY_ARNS: string[]) =>
+      payloadCodecOf({ AWS_REGION: process.env['AWS_REGION'] ?? '', PAYLOAD_KMS_KEY: own, OLD_PAYLOAD_KEY_ARNS });
+    await expect(reader([old]).decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+    await expect(reader([]).decode(payloads)).rejects.toMatchObject({ fault: 'unknown-key' });
   });
 
   test('that cannot be reached stops only processes without a data key', async () => {

@@ -66,11 +66,12 @@ export const connectPromptly = (config: TemporalAccess): Connection =>
     interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions(promptRetries))],
   });
 
-type PayloadKeyConfig = Pick<ClientConfig, 'AWS_REGION' | 'PAYLOAD_KMS_KEY' | 'PAYLOAD_KEYS'>;
+type PayloadKeyConfig = Pick<ClientConfig, 'AWS_REGION' | 'PAYLOAD_KMS_KEY' | 'OLD_PAYLOAD_KEY_ARNS' | 'PAYLOAD_KEYS'>;
 
-function keyWrapperOf({ AWS_REGION: region, PAYLOAD_KMS_KEY, PAYLOAD_KEYS }: PayloadKeyConfig): KeyWrapper {
+function keyWrapperOf(config: PayloadKeyConfig): KeyWrapper {
+  const { AWS_REGION: region, PAYLOAD_KMS_KEY, OLD_PAYLOAD_KEY_ARNS, PAYLOAD_KEYS } = config;
   if (PAYLOAD_KMS_KEY !== undefined)
-    return createKmsKeyWrapper(new KMSClient({ region, ...promptly }), PAYLOAD_KMS_KEY);
+    return createKmsKeyWrapper(new KMSClient({ region, ...promptly }), PAYLOAD_KMS_KEY, OLD_PAYLOAD_KEY_ARNS);
   return createSecretKeyWrapper(PAYLOAD_KEYS ?? '');
 }
 

@@ -59,13 +59,13 @@ export class ApiStack extends Stack {
     const {
       SYNC_HOUR,
       RUN_DUE_HOUR: _,
-      OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns,
       WEB_ACL_ARN: webAclArn,
       PATIENTS_PROVISIONED_CONCURRENCY: keptReady,
       ...shared
     } = settings;
     const permissions = permissionsFor(this, {
-      ...{ deployment, encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns },
+      ...{ deployment, encryptionKey, bucket, secret, payloadKey },
+      oldPayloadKeyArns: shared.OLD_PAYLOAD_KEY_ARNS,
       insurerId: settings.INSURER_ID,
       anchorBucket: anchors.bucket,
     });

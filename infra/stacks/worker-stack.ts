@@ -41,8 +41,8 @@ export class WorkerStack extends Stack {
     } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
-    const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, INSURER_PROXY_PORT: proxyPort, ...shared } = settings;
-    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = shared;
+    const { INSURER_PROXY_PORT: proxyPort, ...shared } = settings;
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector, OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns } = shared;
     const { vpc, securityGroup, outboundAddresses } = new WorkerNetwork(this, 'Network', {
       natGateways: stage === 'prod' ? 2 : 1,
       insurerPort: proxyPort ?? portOf(new URL(settings.INSURER_BASE_URL)),

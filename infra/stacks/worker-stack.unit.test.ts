@@ -153,7 +153,7 @@ test('with a collector, its headers come from the secret; without one, the secre
   });
 });
 
-test('an old key may unwrap data keys, but not wrap them', () => {
+test('an old key may unwrap data keys, but not wrap them, and workers know its ARN', () => {
   const old = 'arn:aws:kms:eu-central-1:123456789012:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e';
   const after = Template.fromStack(appFor('prod', { OLD_PAYLOAD_KEY_ARNS: `${old}, ${old}` }).worker);
   const [role] = Object.entries(after.findResources('AWS::IAM::Role')).filter(([id]) => /TaskRole/.test(id));
@@ -164,8 +164,10 @@ test('an old key may unwrap data keys, but not wrap them', () => {
       Condition: { StringEquals: { 'kms:EncryptionContext:purpose': 'epa-sync temporal payload' } },
     }),
   ]);
-  const names = of('AWS::ECS::TaskDefinition', after)[0].ContainerDefinitions[0].Environment;
-  expect(JSON.stringify(names)).not.toContain('OLD_PAYLOAD_KEY');
+  expect(of('AWS::ECS::TaskDefinition', after)[0].ContainerDefinitions[0].Environment).toContainEqual({
+    Name: 'OLD_PAYLOAD_KEY_ARNS',
+    Value: `${old},${old}`,
+  });
   expect(() => appFor('prod', { OLD_PAYLOAD_KEY_ARNS: 'alias/old' })).toThrow(/OLD_PAYLOAD_KEY_ARNS/);
 });
 

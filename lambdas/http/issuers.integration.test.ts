@@ -29,7 +29,7 @@ afterEach(async () => {
 
 /** Creates the verifier of a container that has just started. */
 const coldLambda = (
-  { OIDC_AUDIENCE = audience, OIDC_ROLES_CLAIM = 'roles' } = {},
+  { OIDC_AUDIENCE = [audience], OIDC_ROLES_CLAIM = 'roles' } = {},
   { pseudonymKey = secret, keys = store as IssuerKeysStore } = {},
 ): VerifyToken =>
   createTokenVerifier(
@@ -110,7 +110,7 @@ test('keys that would come without https are not fetched, if the issuer has http
     .mockImplementation(async () => Response.json({ issuer: https, jwks_uri: 'http://login.klinik.example/keys' }));
   onTestFinished(() => fetched.mockRestore());
   const verify = createTokenVerifier(
-    { OIDC_ISSUER: https, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles' },
+    { OIDC_ISSUER: https, OIDC_AUDIENCE: [audience], OIDC_ROLES_CLAIM: 'roles' },
     { store, cipher: createTokenCipher(secret), report: () => {} },
   );
   await expect(verify(await issuer.sign({ ...operator, iss: https }))).rejects.toMatchObject({
@@ -123,7 +123,7 @@ test('keys that would come without https are not fetched, if the issuer has http
 
 test('Cognito: the access token has no aud, but the client ID', async () => {
   const client = '5k2b7qo4example';
-  const verify = coldLambda({ OIDC_AUDIENCE: client, OIDC_ROLES_CLAIM: 'cognito:groups' });
+  const verify = coldLambda({ OIDC_AUDIENCE: [client], OIDC_ROLES_CLAIM: 'cognito:groups' });
   const claims = {
     aud: undefined,
     sub: '3f1c8a0e-5b7d-4c11-9e57-0a1b2c3d4e5f',
@@ -143,6 +143,35 @@ test('Cognito: the access token has no aud, but the client ID', async () => {
     await expect(verify(await issuer.sign({ ...claims, ...wrong } as JWTPayload))).rejects.toMatchObject({
       problem: 'unauthenticated',
     });
+});
+
+test('Cognito: the token of a program names the client of the program, not of the console', async () => {
+  const [console, program] = ['5k2b7qo4example', '7m9d3xw1example'];
+  const verify = coldLambda({ OIDC_AUDIENCE: [console, program] });
+  const client = (id: string) =>
+    ({
+      aud: undefined,
+      sub: id, // a program has no user: client credentials, RFC 6749, 4.4
+      token_use: 'access',
+      scope: 'epa-sync/changes',
+      version: 2,
+      client_id: id,
+      roles: ['integration'], // by the trigger before token generation
+    }) as unknown as JWTPayload;
+  expect(await verify(await issuer.sign(client(program)))).toEqual({ who: program, roles: ['integration'] });
+  expect(await verify(await issuer.sign({ ...client(console), sub: 'olga', roles: ['operator'] }))).toEqual({
+    who: 'olga',
+    roles: ['operator'],
+  });
+  await expect(verify(await issuer.sign(client('another')))).rejects.toMatchObject({ problem: 'unauthenticated' });
+});
+
+test('a token for one of several audiences is accepted, and a token for none of them is not', async () => {
+  const verify = coldLambda({ OIDC_AUDIENCE: ['other-api', audience] });
+  for (const aud of [audience, 'other-api', ['account', audience]])
+    expect(await verify(await issuer.sign({ ...operator, aud }))).toMatchObject({ who: 'olga' });
+  for (const aud of ['other-api,epa-sync-api', 'account', [], ''])
+    await expect(verify(await issuer.sign({ ...operator, aud }))).rejects.toMatchObject({ problem: 'unauthenticated' });
 });
 
 test.each([

@@ -17,7 +17,7 @@ let verify: VerifyToken;
 beforeAll(async () => {
   [issuer, other] = await Promise.all([startIssuer(), startIssuer()]);
   verify = createTokenVerifier(
-    { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'groups' },
+    { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: [audience], OIDC_ROLES_CLAIM: 'groups' },
     noStore,
   );
 });
@@ -86,7 +86,7 @@ test('the clocks of issuer and API may differ by a few seconds', async () => {
 test('an unreachable issuer is not reported as a wrong token, and is tried again', async () => {
   const down = await startIssuer();
   await down.stop();
-  const settings = { OIDC_ISSUER: down.url, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles' };
+  const settings = { OIDC_ISSUER: down.url, OIDC_AUDIENCE: [audience], OIDC_ROLES_CLAIM: 'roles' };
   const late = createTokenVerifier(settings, noStore);
   for (let time = 0; time < 2; time++) {
     await expect(late(await down.sign(claims))).rejects.toMatchObject({
@@ -105,7 +105,7 @@ const codecVerifier = (readers: string[]): VerifyToken =>
     {
       CODEC_OIDC_ISSUER: other.url,
       CODEC_OIDC_AUDIENCE: cloudAudience,
-      OIDC_AUDIENCE: audience,
+      OIDC_AUDIENCE: [audience],
       CODEC_READERS: readers,
     },
     verify,
@@ -129,7 +129,7 @@ test('listed people of the Temporal UI’s issuer are operators, by subject or e
 test('the codec endpoint accepts our own tokens by their roles, independent of the list', async () => {
   expect(await codecVerifier(['anna'])(await issuer.sign(claims))).toMatchObject({ who: 'anna', roles: ['clinician'] });
   const alone = createCodecTokenVerifier(
-    { CODEC_OIDC_ISSUER: undefined, CODEC_OIDC_AUDIENCE: undefined, OIDC_AUDIENCE: audience, CODEC_READERS: [] },
+    { CODEC_OIDC_ISSUER: undefined, CODEC_OIDC_AUDIENCE: undefined, OIDC_AUDIENCE: [audience], CODEC_READERS: [] },
     verify,
     noStore,
   );

@@ -26,7 +26,7 @@ export type VerifyToken = (token: string) => Promise<Actor>;
 export const createTokenVerifier = (
   {
     OIDC_ISSUER: issuer,
-    OIDC_AUDIENCE: audience,
+    OIDC_AUDIENCE: audiences,
     OIDC_JWKS: jwks,
     OIDC_ROLES_CLAIM: rolesClaim,
   }: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>,
@@ -34,7 +34,7 @@ export const createTokenVerifier = (
 ): VerifyToken =>
   verifierOf({
     issuer,
-    audience,
+    audiences,
     keys:
       jwks === undefined ? issuerKeysOf(issuer, 'api', keyDeps) : createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet),
     rolesOf: (payload) => rolesIn(claimAt(payload, rolesClaim)),
@@ -70,7 +70,7 @@ export function createCodecTokenVerifier(
     subjects.has(payload.sub ?? '') || addresses.has(verifiedEmail(payload) ?? '');
   const verifyOther = verifierOf({
     issuer,
-    audience: CODEC_OIDC_AUDIENCE ?? OIDC_AUDIENCE,
+    audiences: CODEC_OIDC_AUDIENCE === undefined ? OIDC_AUDIENCE : [CODEC_OIDC_AUDIENCE],
     keys: issuerKeysOf(issuer, 'codec', keyDeps),
     rolesOf: (payload) => (isReader(payload) ? ['operator'] : []),
     isWithoutRoles: () => false,
@@ -89,7 +89,8 @@ function issuerOf(token: string): string | undefined {
 
 interface TokenRules {
   readonly issuer: string;
-  readonly audience: string;
+  /** the token is for one of them */
+  readonly audiences: readonly string[];
   readonly keys: JWTVerifyGetKey;
   readonly rolesOf: (payload: JWTPayload) => Role[];
   /** whether the issuer has left the roles out of the token */
@@ -97,7 +98,7 @@ interface TokenRules {
 }
 
 /** Creates the verifier for tokens of one OIDC issuer. */
-function verifierOf({ issuer, audience, keys, rolesOf, isWithoutRoles }: TokenRules): VerifyToken {
+function verifierOf({ issuer, audiences, keys, rolesOf, isWithoutRoles }: TokenRules): VerifyToken {
   return async (token) => {
     try {
       const { payload } = await jwtVerify(token, keys, {
@@ -106,7 +107,7 @@ function verifierOf({ issuer, audience, keys, rolesOf, isWithoutRoles }: TokenRu
         clockTolerance: clockToleranceSeconds,
         requiredClaims: ['exp', 'sub'],
       });
-      if (!isFor(audience, payload)) throw new Problem('unauthenticated');
+      if (!isFor(audiences, payload)) throw new Problem('unauthenticated');
       return { ...actorOf(payload, rolesOf(payload)), ...(isWithoutRoles(payload) && { isWithoutRoles: true }) };
     } catch (error) {
       if (error instanceof Problem) throw error;
@@ -117,13 +118,13 @@ function verifierOf({ issuer, audience, keys, rolesOf, isWithoutRoles }: TokenRu
 
 /**
  * Returns whether a token is an access token for this API. Those of Cognito have no `aud`. Their `client_id` names the
- * client that the token was issued to. `token_use` distinguishes them from ID tokens, whose `aud` is the same client
+ * client that the token was issued to: the console, or a program. `token_use` distinguishes them from ID tokens, whose `aud` is the same client
  * (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html).
  */
-function isFor(audience: string, { aud, client_id: clientId, token_use: use }: JWTPayload): boolean {
+function isFor(audiences: readonly string[], { aud, client_id: clientId, token_use: use }: JWTPayload): boolean {
   if (use !== undefined && use !== 'access') return false;
-  if (aud === undefined) return use === 'access' && clientId === audience;
-  return [aud].flat().includes(audience);
+  if (aud === undefined) return use === 'access' && typeof clientId === 'string' && audiences.includes(clientId);
+  return [aud].flat().some((each) => audiences.includes(each));
 }
 
 /** Returns whether the token is wrong. Otherwise the key set is. */

@@ -241,7 +241,8 @@ describe('no worker runs', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
-      ...{ checkAccessLogs: 202, startExport: 202 },
+      // one that was refused above may have begun before its answer was lost
+      ...{ checkAccessLogs: 202, startExport: expect.toBeOneOf([202, 409]) },
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     const marker = await readMarker();

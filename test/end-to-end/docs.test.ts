@@ -93,6 +93,7 @@ test('the commands in the guide to the API work as documented', async () => {
     { patient: {}, careRecords: expect.any(Array) },
     { status: 200, type: 'application/pdf', bytes: expect.any(Number) },
     { status: 206, type: 'application/pdf', bytes: 100 },
+    { hits: [{ patientRef, familyName: expect.any(String) }] },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Patient' } }] },
     { resourceType: 'Patient' },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Coverage' } }] },
@@ -106,13 +107,15 @@ test('the commands in the guide to the API work as documented', async () => {
     { entries: expect.any(Array) },
     { valid: true },
     {}, // no check of all logs has run
+    { changes: expect.any(Array), next: expect.any(String) },
+    { changes: [], next: expect.any(String) },
     { mediaType: 'application/pdf', href: expect.any(String) },
   ]);
   expect(readFileSync(join(testDir, 'auskunft.pdf')).subarray(0, 5).toString()).toBe('%PDF-');
-  const operations = answers.at(-4).entries.map(({ operation }: { operation: string }) => operation);
+  const operations = answers.at(-6).entries.map(({ operation }: { operation: string }) => operation);
   const accesses = ['lookup', 'found', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
   expect(operations).toEqual(expect.arrayContaining([...accesses, 'export']));
-  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-8).entry;
+  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-10).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
 });
 

@@ -24,30 +24,30 @@ const standstillMaxMs = 5_000;
 
 /**
  * What an attempt leaves to the next one, as Temporal has it. The IDs of workflows and activities repeat each day, and with them
- * what the codec binds a payload to. So the details name the execution of the workflow (ADR 0059).
+ * what the codec binds a payload to. So the details name the execution of the workflow (ADR 0059). All other fields are what
+ * is left, where workers of 0.2.0 look for it: after a rollback they take over the activities of a run.
  */
 export interface HeartbeatDetails {
   /** Temporal's run ID */
   readonly execution: string;
-  readonly left: unknown;
 }
 
 const executionOf = ({ workflowExecution }: Info): string => workflowExecution?.runId ?? '';
 
 /** Heartbeats, and leaves something to the next attempt. */
-export const leave = (context: Context, left: unknown): void => {
-  const details: HeartbeatDetails = { execution: executionOf(context.info), left };
+export const leave = (context: Context, left: object | undefined): void => {
+  const details: HeartbeatDetails = { ...left, execution: executionOf(context.info) };
   context.heartbeat(details);
 };
 
-/** Returns what the attempt before has left; undefined if there is none, or somebody has sent a copy from another execution. */
-export function readLeft({ info }: Context): unknown {
-  const details = info.heartbeatDetails as Partial<HeartbeatDetails> | null | undefined;
-  return details?.execution === executionOf(info) ? details.left : undefined;
+/** Returns what the attempt before has left; nothing if there is none, or somebody has sent a copy from another execution. */
+export function readLeft({ info }: Context): object {
+  const { execution, ...left } = (info.heartbeatDetails ?? {}) as Partial<HeartbeatDetails>;
+  return execution === executionOf(info) ? left : {};
 }
 
 /** One attempt of a long activity. It heartbeats by itself, and passes on what is done to the next attempt. */
-export interface Heartbeats<Done> {
+export interface Heartbeats<Done extends object | undefined> {
   /** what earlier attempts and this one have done */
   readonly done: Done;
   /** aborts when the activity is cancelled or its worker shuts down */
@@ -64,14 +64,14 @@ export interface Heartbeats<Done> {
  * @param nowMs a clock that continues while the process is frozen
  * @throws ApplicationFailure `StoodStill`, retryable, from the write guard after a standstill
  */
-export async function withHeartbeats<Done, Answer>(
+export async function withHeartbeats<Done extends object | undefined, Answer>(
   initial: Done,
   work: (heartbeats: Heartbeats<Done>) => Promise<Answer>,
   nowMs: () => number = () => performance.now(),
 ): Promise<Answer> {
   const context = Context.current(); // read once: a later callback can run in the context of another activity
   const stale = new AbortController();
-  let done = (readLeft(context) as Done | undefined) ?? initial;
+  let done = (initial && { ...initial, ...readLeft(context) }) as Done;
   /** when this process last ran the timer or reported: not each tick sends a heartbeat */
   let tickAtMs = nowMs();
   const firstAtMs = tickAtMs + firstHeartbeatMs(context.info, syncHeartbeatMaxMs);

@@ -1,19 +1,23 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { firstHeartbeatMs, type HeartbeatDetails, type Heartbeats, heartbeatMs, withHeartbeats } from './heartbeats.ts';
+import { firstHeartbeatMs, type Heartbeats, heartbeatMs, withHeartbeats } from './heartbeats.ts';
 
-/** Runs work with heartbeats on a clock that the test advances. Returns the heartbeat details. */
-async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: number }) => Promise<void>) {
+interface Done {
+  readonly shards: number;
+}
+
+/** Runs work with heartbeats on a clock that the test advances. Returns the shards of each heartbeat. */
+async function withClock(work: (heartbeats: Heartbeats<Done>, clock: { nowMs: number }) => Promise<void>) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
   const clock = { nowMs: 1_000 };
   const beats: unknown[] = [];
   const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', ({ left }: HeartbeatDetails) => beats.push(left));
+  environment.on('heartbeat', ({ shards }: Done) => beats.push(shards));
   await environment.run(
     async () =>
       await withHeartbeats(
-        0,
+        { shards: 0 },
         async (heartbeats) => await work(heartbeats, clock),
         () => clock.nowMs,
       ),
@@ -23,10 +27,10 @@ async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: 
 
 test('an attempt that keeps heartbeating may write', async () => {
   const beats = await withClock(async ({ writeGuard, report }, clock) => {
-    for (let done = 1; done <= 5; done++) {
+    for (let shards = 1; shards <= 5; shards++) {
       clock.nowMs += 4_000;
       writeGuard.check();
-      report(done);
+      report({ shards });
     }
     expect(writeGuard.signal.aborted).toBe(false);
   });
@@ -57,20 +61,31 @@ test('an attempt that lasts longer heartbeats, with what is done', async () => {
 
 test('an attempt continues where the last one was, but not where one of another execution was', async () => {
   const workflowExecution = { workflowId: 'daily-sync:kk', runId: 'today' };
-  const goesOnWith = async (heartbeatDetails: unknown): Promise<number> =>
+  const goesOnWith = async (heartbeatDetails: unknown): Promise<Done> =>
     await new MockActivityEnvironment({ workflowExecution, heartbeatDetails }).run(
-      async () => await withHeartbeats(0, async ({ done }) => done),
+      async () => await withHeartbeats({ shards: 0 }, async ({ done }) => done),
     );
-  expect(await goesOnWith({ execution: 'today', left: 7 })).toBe(7);
+  expect(await goesOnWith({ execution: 'today', shards: 7 })).toEqual({ shards: 7 });
   // a copy from yesterday, what 0.2.0 has sent, and what was not encrypted
-  for (const foreign of [{ execution: 'yesterday', left: 7 }, { left: 7 }, 7, null, undefined])
-    expect(await goesOnWith(foreign)).toBe(0);
+  for (const foreign of [{ execution: 'yesterday', shards: 7 }, { shards: 7 }, 7, null, undefined])
+    expect(await goesOnWith(foreign)).toEqual({ shards: 0 });
+});
+
+test('after a rollback, a worker of 0.2.0 goes on where an attempt of this version was', async () => {
+  let sent: unknown;
+  const environment = new MockActivityEnvironment();
+  environment.on('heartbeat', (details) => {
+    sent = details;
+  });
+  await environment.run(async () => await withHeartbeats({ shards: 0 }, async ({ report }) => report({ shards: 7 })));
+  const done = (sent as Done | undefined) ?? { shards: 0 }; // as 0.2.0 reads the details
+  expect(done.shards).toBe(7);
 });
 
 test('an attempt that was frozen may not write any more, and a late heartbeat does not change that', async () => {
   const beats = await withClock(async ({ writeGuard, report }, clock) => {
     clock.nowMs += 6_000;
-    report(1); // like the overdue timer
+    report({ shards: 1 }); // like the overdue timer
     expect(writeGuard.signal.aborted).toBe(true);
     expect(writeGuard.check).toThrow('stood still');
   });

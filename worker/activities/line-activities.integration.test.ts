@@ -97,13 +97,13 @@ async function startWorld(
     table,
     objects,
     /** Starts one attempt. `heartbeats` collects what it leaves to the next one. */
-    attempt<Result>(run: (a: typeof activities) => Promise<Result>, left?: unknown, number = 1) {
+    attempt<Result>(run: (a: typeof activities) => Promise<Result>, left?: object, number = 1) {
       const environment = new MockActivityEnvironment(
         { ...leftBefore(left), attempt: number, heartbeatTimeoutMs: 2_000 }, // its first heartbeat comes immediately
         { logger: new DefaultLogger('WARN', ({ message }) => warnings.push(message)) },
       );
       const heartbeats: Record<string, unknown>[] = [];
-      environment.on('heartbeat', ({ left }) => heartbeats.push(left));
+      environment.on('heartbeat', ({ execution: _, ...left }) => heartbeats.push(left));
       return {
         result: environment.run(() => run(activities)) as Promise<Result>,
         heartbeats,
@@ -646,7 +646,7 @@ test.each<[string, string]>([
 
 /** Runs attempts one after the other, as Temporal does, until one succeeds or must not be retried. */
 async function attemptsUntilDone(world: Awaited<ReturnType<typeof startWorld>>) {
-  let details: unknown;
+  let details: object | undefined;
   for (let number = 1; number < 20; number++) {
     const attempt = world.attempt((a) => a.fetchPatientList(fetchList), details, number);
     const outcome = await attempt.result.catch((error: ApplicationFailure) => error);

@@ -62,8 +62,7 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
   failuresMax = failuresPerAttempt,
 ): Promise<Result> {
   const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
-  const previous = readLeft(context);
-  let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
+  let details: Details = { ...initial, ...readLeft(context) };
   let failuresLeft = failuresMax;
   let isRefusalLogged = false;
   let lastError: LineError | undefined;

@@ -378,7 +378,7 @@ test('an attempt continues at the first shard that the previous attempt had not 
   const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0, goneProvisional: 0 };
   const environment = new MockActivityEnvironment(leftBefore({ nextShard: 254, counts }));
   const heartbeats: unknown[] = [];
-  environment.on('heartbeat', ({ left }: HeartbeatDetails) => heartbeats.push(left));
+  environment.on('heartbeat', ({ execution: _, ...left }: HeartbeatDetails) => heartbeats.push(left));
   const apply = async () =>
     await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
   expect(await run(apply, environment)).toEqual(counts);
@@ -389,8 +389,8 @@ test('a cancelled activity ends before its next shard', async () => {
   const world = newWorld();
   const { listId } = await world.receive('[]');
   const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', ({ left }: { left: { nextShard: number } }) => {
-    if (left.nextShard === 2) environment.cancel();
+  environment.on('heartbeat', ({ nextShard }: { nextShard: number }) => {
+    if (nextShard === 2) environment.cancel();
   });
   const apply = async () =>
     await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
