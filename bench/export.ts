@@ -140,6 +140,7 @@ function openStores(people: number) {
     },
     exports,
     onBatch: () => {},
+    onSkipped: () => {},
     onFailed: () => {},
   } as unknown as ExportDeps;
   return { deps, found: () => current, written };

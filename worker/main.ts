@@ -85,6 +85,7 @@ try {
       ...createExportActivities({
         ...stores,
         onBatch: (patients) => metrics.emit({ ExportedPatients: patients }),
+        onSkipped: (patientRef) => log.warn('patient left out of an export', { patientRef }),
         onFailed: () => metrics.emit({ ExportFailures: 1 }),
       }),
     },

@@ -14,6 +14,7 @@ interface ExportStatus {
   readonly transactionTime: string;
   readonly percent: number;
   readonly patients: number;
+  readonly skipped: number;
   readonly counts: Readonly<Record<ExportedType, number>>;
   readonly changed?: { readonly by: string; readonly at: string };
   readonly filesExpireAt?: string;
@@ -85,10 +86,11 @@ async function findExport(api: Api, exportId: string | undefined): Promise<Expor
 }
 
 function statusLines(found: ExportStatus): string[] {
-  const { exportId, state, requestedBy, transactionTime, percent, patients, counts, changed } = found;
+  const { exportId, state, requestedBy, transactionTime, percent, patients, skipped, counts, changed } = found;
   const { filesExpireAt, failure } = found;
   return [
     `export ${exportId} is ${state}${failure === undefined ? '' : ` (${failure})`}: ${patients} patients, ${percent} %`,
+    ...(skipped > 0 ? [`  ${skipped} patients left out: their data cannot be read (log of the workers)`] : []),
     `  requested by ${requestedBy} at ${transactionTime}`,
     ...(changed ? [`  last changed by ${changed.by} at ${changed.at}`] : []),
     `  ${Object.entries(counts)

@@ -40,6 +40,8 @@ export interface Export {
   readonly after?: string;
   /** patients contained so far */
   readonly patients: number;
+  /** patients left out so far, because their stored data cannot be read; absent if there was none */
+  readonly skipped?: number;
   /** resources written so far */
   readonly counts: Readonly<Record<ExportedType, number>>;
   /** who paused, resumed or cancelled it last, and when */
@@ -66,6 +68,8 @@ export interface ExportBatch {
   readonly isLast: boolean;
   /** patients contained */
   readonly patients: number;
+  /** patients left out, because their stored data cannot be read */
+  readonly skipped?: number;
   /** at most one of each type */
   readonly files: readonly ExportFile[];
 }

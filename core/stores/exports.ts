@@ -202,7 +202,7 @@ export function createExportsStore(
       return { type, count: lines.length, ...(await putObject(bucket, `${prefixOf(exportId)}${type}/`, body)) };
     },
 
-    async addBatch(insurerId, { exportId, batches }, { after, isLast, patients, files }) {
+    async addBatch(insurerId, { exportId, batches }, { after, isLast, patients, skipped = 0, files }) {
       const added = Object.fromEntries(exportedTypes.map((type) => [type, 0])) as Record<ExportedType, number>;
       for (const { type, count } of files) added[type] += count;
       const set = [
@@ -210,7 +210,7 @@ export function createExportsStore(
         ...(after === undefined ? [] : ['#after = :after']),
         ...(isLast ? ['#state = :completed', 'finishedAt = :now'] : []),
       ];
-      const add = [...exportedTypes.map((type) => `${type} :${type}`), 'patients :patients'];
+      const add = [...exportedTypes.map((type) => `${type} :${type}`), 'patients :patients', 'skipped :skipped'];
       const update: Write = {
         Update: {
           TableName,
@@ -228,6 +228,7 @@ export function createExportsStore(
             ':running': 'running',
             ':paused': 'paused',
             ':patients': patients,
+            ':skipped': skipped,
             ...Object.fromEntries(exportedTypes.map((type) => [`:${type}`, added[type]])),
             ...(after !== undefined && { ':after': after }),
             ...(isLast && { ':completed': 'completed', ':now': new Date().toISOString() }),

@@ -946,6 +946,10 @@ export const exportStatus = z
     requiresAccessToken: z.literal(false).meta({ description: 'Addresses of `output` are signed, and need no token.' }),
     percent: z.int().min(0).max(100),
     patients: count.meta({ description: 'Patients written so far. The access log of each one has an entry.' }),
+    skipped: count.meta({
+      description:
+        'Patients left out so far, because their stored data cannot be read. They have no entry; the log of the workers has their pseudonyms.',
+    }),
     counts: z
       .object(
         Object.fromEntries(exportedTypes.map((type) => [type, count])) as Record<
@@ -979,7 +983,10 @@ export const exportStatus = z
         description:
           'The files. Only of a completed export, and only for the caller who has started it: the access entries name them.',
       }),
-    error: z.array(z.never()).meta({ description: 'Always empty: an export has all files, or it fails.' }),
+    error: z.array(z.never()).meta({
+      description:
+        'Always empty: an export has all files, or it fails. `skipped` counts the patients who are left out.',
+    }),
   })
   .meta({ id: 'Export', description: 'An export, in the words of FHIR Bulk Data (Complete Status).' });
 export const exportList = z.object({ exports: z.array(exportStatus) }).meta({

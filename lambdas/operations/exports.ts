@@ -25,7 +25,7 @@ const exportsShown = 50;
 type Status = z.input<typeof exportStatus>;
 
 const statusOf = (found: Export, output?: Status['output']): Status => {
-  const { exportId, state, requestedBy, transactionTime, apiUrl, patients, counts } = found;
+  const { exportId, state, requestedBy, transactionTime, apiUrl, patients, skipped = 0, counts } = found;
   const { changed, finishedAt, failure } = found;
   const expireAt = filesExpireAt(found);
   return {
@@ -37,6 +37,7 @@ const statusOf = (found: Export, output?: Status['output']): Status => {
     requiresAccessToken: false,
     percent: percentOf(found),
     patients,
+    skipped,
     counts,
     ...(changed && { changed }),
     ...(finishedAt !== undefined && { finishedAt }),

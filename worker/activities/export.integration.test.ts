@@ -9,6 +9,7 @@ import { newRunId } from '../../core/domain/run-id.ts';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
 import { Crash, newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { PayloadError } from '../../core/stores/objects.ts';
 import { createExportActivities, type ExportDeps } from './export.ts';
 
 const stores = openEmulatedStores();
@@ -67,8 +68,10 @@ async function openExport(refs: readonly string[], { bytes = 16 << 20, more = {}
       ownShards.has(shard) ? (await stores.patients.listStored(shard, after)).filter((ref) => own.has(ref)) : [],
   };
   const onBatch = vi.fn<(patients: number) => void>();
+  const onSkipped = vi.fn<(patientRef: string) => void>();
   const onFailed = vi.fn<() => void>();
-  const activities = createExportActivities({ ...stores, patients, onBatch, onFailed, ...more }, { bytes, ms: 60_000 });
+  const deps = { ...stores, patients, onBatch, onSkipped, onFailed, ...more };
+  const activities = createExportActivities(deps, { bytes, ms: 60_000 });
   const begun = newExport();
   const { exportId } = begun;
   expect(await exports.begin(insurerId, begun)).toBeUndefined();
@@ -103,7 +106,7 @@ async function openExport(refs: readonly string[], { bytes = 16 << 20, more = {}
     );
     return texts.flat();
   };
-  return { insurerId, exportId, activities, input, carryOn, finish, read, lines, onBatch, onFailed };
+  return { insurerId, exportId, activities, input, carryOn, finish, read, lines, onBatch, onSkipped, onFailed };
 }
 
 const entriesOf = async (patientRef: string) =>
@@ -249,5 +252,77 @@ test('without an access entry, nothing is written', async () => {
   };
   const { exportId, carryOn } = await openExport(refs, { more: { accessLog: { ...accessLog, append } } });
   await expect(carryOn()).rejects.toThrow('the access log is away');
+  expect(await stores.keysUnder(`exports/${exportId}/`)).toEqual([]);
+});
+
+test.each(['missing', 'corrupt'] as const)(
+  'a patient with a %s object is skipped, counted and not recorded',
+  async (fault) => {
+    const refs = await storePatients(3);
+    const damaged = refs[1] ?? '';
+    const readPage: typeof careRecords.readPage = async (patientRef, ...rest) => {
+      if (patientRef !== damaged) return await careRecords.readPage(patientRef, ...rest);
+      if (fault === 'corrupt') throw new PayloadError('corrupt');
+      return undefined; // as for a version with a missing item or object
+    };
+    const { finish, read, lines, onSkipped } = await openExport(refs, {
+      bytes: 1,
+      more: { careRecords: { ...careRecords, readPage } },
+    });
+    await finish();
+    expect(await read()).toMatchObject({ state: 'completed', patients: 2, skipped: 1 });
+    expect(onSkipped.mock.calls).toEqual([[damaged]]);
+    const patients = (await lines()).filter(({ resourceType }) => resourceType === 'Patient').map(({ id }) => id);
+    expect(patients).toEqual([refs[0], refs[2]]);
+    expect(await entriesOf(damaged)).toEqual([]);
+  },
+);
+
+test('care records that are replaced while they are read are exported, and nobody is skipped', async () => {
+  const refs = await storePatients(1);
+  const replaced = '000001764028800-000000002';
+  const readPage: typeof careRecords.readPage = async (patientRef, version, ...rest) => {
+    if (version !== replaced) {
+      const { incarnation = 0 } = (await stores.patients.get(patientRef)) ?? {};
+      await careRecords.stage(patientRef, replaced, splitAnswer(answer));
+      await stores.patients.activateCareVersion(patientRef, replaced, incarnation);
+      await careRecords.deleteOlderThan(patientRef, replaced);
+    }
+    return await careRecords.readPage(patientRef, version, ...rest);
+  };
+  const { finish, read } = await openExport(refs, { more: { careRecords: { ...careRecords, readPage } } });
+  await finish();
+  const found = await read();
+  expect({ patients: found.patients, skipped: found.skipped }).toEqual({ patients: 1, skipped: 0 });
+});
+
+test('while the table or the bucket is away, a batch is retried, and nobody is skipped', async () => {
+  const refs = await storePatients(1);
+  let isAway = true;
+  const readPage: typeof careRecords.readPage = async (...asked) => {
+    if (isAway) throw new Error('503 SlowDown');
+    return await careRecords.readPage(...asked);
+  };
+  const { carryOn, finish, read } = await openExport(refs, { more: { careRecords: { ...careRecords, readPage } } });
+  await expect(carryOn()).rejects.toThrow('503 SlowDown');
+  expect(await read()).toMatchObject({ state: 'running', batches: 0 });
+  isAway = false;
+  await finish();
+  expect(await read()).toMatchObject({ state: 'completed', patients: 1, skipped: 0 });
+});
+
+test('an attempt that learns nothing from Temporal stores no file after the export was cancelled', async () => {
+  const refs = await storePatients(1);
+  let cancel = async (): Promise<unknown> => undefined;
+  const append: typeof accessLog.append = async (...entry) => {
+    await cancel();
+    return await accessLog.append(...entry);
+  };
+  const { insurerId, exportId, carryOn } = await openExport(refs, { more: { accessLog: { ...accessLog, append } } });
+  cancel = async () => {
+    await exports.change(insurerId, exportId, ['running'], { state: 'cancelled' });
+    await exports.deleteFiles(insurerId, exportId); // by another worker
+  };
+  await carryOn();
   expect(await stores.keysUnder(`exports/${exportId}/`)).toEqual([]);
 });

@@ -7,12 +7,14 @@ import {
   type ExportedType,
   exportedTypes,
   filesExpireAt,
+  isExportInProgress,
   isTooOld,
 } from '../../core/domain/export.ts';
 import { attachedFiles, documentsOf, episodeResource } from '../../core/domain/fhir/care-record.ts';
 import { coverageResource, patientResource } from '../../core/domain/fhir/patient.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
 import { shardOf, shards } from '../../core/domain/shard.ts';
+import { PayloadError } from '../../core/stores/objects.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
 import { forEachParallel, readAhead } from '../../core/stores/parallel.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -20,6 +22,8 @@ import { withHeartbeats } from './heartbeats.ts';
 export interface ExportDeps extends Pick<Stores, 'patients' | 'careRecords' | 'accessLog' | 'exports'> {
   /** is called once a batch is added */
   readonly onBatch: (patients: number) => void;
+  /** is called for each patient who is left out, because their stored data cannot be read; again if the batch is repeated */
+  readonly onSkipped: (patientRef: string) => void;
   /** is called when an export has failed */
   readonly onFailed: () => void;
 }
@@ -40,7 +44,7 @@ const pausedWaitSeconds = 3_600;
 
 /** @param limits lets tests make batches of few patients */
 export const createExportActivities = (deps: ExportDeps, limits = batchLimits): ExportActivities => {
-  const { patients, accessLog, exports, onBatch, onFailed } = deps;
+  const { patients, accessLog, exports, onBatch, onSkipped, onFailed } = deps;
 
   const fail = async (insurerId: string, exportId: string, failure: NonNullable<Export['failure']>): Promise<void> => {
     const finishedAt = new Date().toISOString();
@@ -48,12 +52,20 @@ export const createExportActivities = (deps: ExportDeps, limits = batchLimits): 
     if (await exports.change(insurerId, exportId, ['running', 'paused'], end)) onFailed();
   };
 
-  /** Reads the next patients. They are recorded before anything of them is stored. */
-  const writeBatch = async (before: Export, signal: AbortSignal): Promise<ExportBatch> => {
+  /**
+   * Reads the next patients. They are recorded before anything of them is stored.
+   * @returns undefined if the export has ended meanwhile, or another attempt has added this batch
+   */
+  const writeBatch = async (
+    insurerId: string,
+    before: Export,
+    signal: AbortSignal,
+  ): Promise<ExportBatch | undefined> => {
     const lines = new Map<ExportedType, Buffer[]>(exportedTypes.map((type) => [type, []]));
     const contained: string[] = [];
     const startedMs = performance.now();
     let bytes = 0;
+    let skipped = 0;
     let { after } = before;
     const collect = async (): Promise<boolean> => {
       for (const shard of shards.slice(after === undefined ? 0 : shards.indexOf(shardOf(after)))) {
@@ -69,6 +81,11 @@ export const createExportActivities = (deps: ExportDeps, limits = batchLimits): 
           signal.throwIfAborted();
           after = patientRef;
           if (resources === undefined) continue;
+          if (resources === 'unreadable') {
+            skipped += 1;
+            onSkipped(patientRef);
+            continue;
+          }
           contained.push(patientRef);
           for (const resource of resources) {
             const line = Buffer.from(JSON.stringify(resource));
@@ -86,8 +103,14 @@ export const createExportActivities = (deps: ExportDeps, limits = batchLimits): 
       await accessLog.append(patientRef, [exportAccess(patientRef, before)]);
     });
     const files = [];
-    for (const [type, of] of lines) if (of.length > 0) files.push(await exports.putFile(before.exportId, type, of));
-    return { ...(after !== undefined && { after }), isLast, patients: contained.length, files };
+    for (const [type, of] of lines) {
+      if (of.length === 0) continue;
+      // a worker that is cut off from Temporal learns only here that the files may be deleted already
+      const now = await exports.read(insurerId, before.exportId);
+      if (now === undefined || !isExportInProgress(now) || now.batches !== before.batches) return undefined;
+      files.push(await exports.putFile(before.exportId, type, of));
+    }
+    return { ...(after !== undefined && { after }), isLast, patients: contained.length, skipped, files };
   };
 
   return {
@@ -99,9 +122,9 @@ export const createExportActivities = (deps: ExportDeps, limits = batchLimits): 
           if (isTooOld(found, Date.now())) await fail(insurerId, exportId, 'too-old');
           else if (found.state === 'paused') return { waitSeconds: pausedWaitSeconds };
           else {
-            const batch = await writeBatch(found, signal);
+            const batch = await writeBatch(insurerId, found, signal);
             writeGuard.check();
-            if (await exports.addBatch(insurerId, found, batch)) onBatch(batch.patients);
+            if (batch && (await exports.addBatch(insurerId, found, batch))) onBatch(batch.patients);
           }
           return { waitSeconds: 0 };
         }
@@ -135,25 +158,29 @@ const exportAccess = (patientRef: string, { exportId, requestedBy, source }: Exp
 
 /**
  * Reads a patient and their current care records as FHIR resources, each of the types of an export.
- * @returns undefined if they are not stored, or are being removed
- * @throws Error if the care records are replaced during each read
+ * @returns undefined if they are not stored, or are being removed; `unreadable` if an object or item of them is missing or
+ *   damaged, which no retry mends
+ * @throws Error if the care records are replaced during each read, or a table or the bucket is not available
  */
 async function resourcesOf(
   { patients, careRecords }: Pick<ExportDeps, 'patients' | 'careRecords'>,
   patientRef: string,
   { insurer, apiUrl }: Export,
-): Promise<FhirResource[] | undefined> {
+): Promise<FhirResource[] | 'unreadable' | undefined> {
+  let unreadable: string | undefined;
   for (let reads = 0; reads < readsMax; reads++) {
     const patient = await patients.get(patientRef);
     if (patient === undefined || patient.standing === 'inquiry') return undefined;
+    if (unreadable !== undefined && patient.careVersion === unreadable) return 'unreadable'; // nothing has replaced it
     const coverage = coverageResource(patient, insurer);
     const ofRecords = await careResources(careRecords, patient, `${apiUrl}/fhir`);
     if (ofRecords !== undefined) return [patientResource(patient), ...(coverage ? [coverage] : []), ...ofRecords];
+    unreadable = patient.careVersion;
   }
   throw new Error('the care records of a patient were replaced during each read');
 }
 
-/** @returns undefined if another version has replaced the patient's current one */
+/** @returns undefined if something of the version is missing or damaged, mostly because another version has replaced it */
 async function careResources(
   careRecords: ExportDeps['careRecords'],
   { patientRef, careVersion, careRecordsAsOf: receivedAt }: StoredPatient,
@@ -162,7 +189,11 @@ async function careResources(
   const resources: FhirResource[] = [];
   if (careVersion === undefined) return resources;
   for (let at = 0, total = 1; at < total; ) {
-    const page = await careRecords.readPage(patientRef, careVersion, at, pageOfRecords);
+    const page = await careRecords
+      .readPage(patientRef, careVersion, at, pageOfRecords)
+      .catch((error: unknown): undefined => {
+        if (!(error instanceof PayloadError)) throw error; // such as: the bucket is away
+      });
     if (page === undefined) return undefined;
     total = page.total;
     at += page.records.length;
