@@ -239,7 +239,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
         {t.log.role}
         <select name="role">
           <option value="">{t.log.all}</option>
-          {Object.entries(t.agents).map(([role, name]) => (
+          {Object.entries(t.roles).map(([role, name]) => (
             <option key={role} value={role}>
               {name}
             </option>
@@ -333,7 +333,7 @@ function Entries({ entries, isOfSeveral, onWho }: EntriesProps) {
                 <bdi>{agent.name ?? agent.who}</bdi>
               </button>
               <small className="block">
-                {t.agents[agent.role]}
+                {t.roles[agent.role]}
                 {agent.name !== undefined && (
                   <>
                     {' · '}
