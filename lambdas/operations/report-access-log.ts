@@ -18,6 +18,7 @@ export const reportAccessLog: Handler<'reportAccessLog'> = async (call, { stores
   const { patientRef, body, accessDraft, apiUrl } = call;
   const { language, format, ...period } = body;
   const patientRefs = await refsOfPerson(stores.accessLog, patientRef);
+  await requirePerson(stores.accessLog, patientRefs);
   await Promise.all(patientRefs.map(async (ref) => await patientRecord.recordAccess(accessDraft(ref))));
   const madeAt = new Date();
   const [entries, facts] = await Promise.all([
@@ -44,6 +45,24 @@ const writers = {
   pdf: async (report: ReturnType<typeof accessReport>, madeAt: Date): Promise<Buffer> =>
     await (await import('../reports/pdf.ts')).pdfOf(report, madeAt),
 };
+
+/**
+ * Refuses a report about nobody, such as for a mistyped pseudonym: it would say that nobody has accessed the data. This
+ * Lambda cannot read patients, but the log of everyone who was ever stored has entries of others than auditors, or has lost
+ * them: they expired, so that it no longer begins with seq 1, or somebody removed them.
+ * @throws Problem `patient-unknown`
+ */
+async function requirePerson(accessLog: Stores['accessLog'], patientRefs: readonly string[]): Promise<void> {
+  let position: LogPositions | undefined;
+  do {
+    const page = await readTogether(accessLog, patientRefs, entriesPerRead, position);
+    if (position === undefined && (page.entries[0]?.seq ?? 1) > 1) return;
+    if (page.entries.some(({ agent }) => agent.role !== 'auditor')) return;
+    position = page.positions;
+  } while (position !== undefined);
+  const found = await Promise.all(patientRefs.map(async (ref) => await accessLog.verify(ref, new Date())));
+  if (found.every(({ valid }) => valid)) throw new Problem('patient-unknown');
+}
 
 /** Reads the entries of a period, oldest first. @throws Problem `report-too-large` */
 async function readEntries(
