@@ -212,6 +212,7 @@ interface FiltersProps {
 
 function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
   const { t } = useLocale();
+  const [from, setFrom] = useState('');
   return (
     <form
       className="filters"
@@ -221,6 +222,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
       }}
       onReset={() => {
         onWho('');
+        setFrom('');
         onFilter({});
       }}
     >
@@ -259,11 +261,11 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
       </label>
       <label className="field">
         {t.log.from}
-        <input name="from" type="datetime-local" />
+        <input name="from" type="datetime-local" onChange={({ target }) => setFrom(target.value)} />
       </label>
       <label className="field">
         {t.log.to}
-        <input name="to" type="datetime-local" />
+        <input name="to" type="datetime-local" min={from} />
       </label>
       <div className="actions">
         <Button type="submit">{t.log.apply}</Button>
