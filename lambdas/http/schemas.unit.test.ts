@@ -6,7 +6,7 @@ const periods = [
   ['of a report', schemas.accessReportBody, { language: 'de', format: 'pdf' }],
 ] as const;
 
-test.each(periods)('a period %s does not end before it begins, whatever its offsets', (_whose, schema, fields) => {
+test.each(periods)('a period %s does not end before it begins, in any offsets', (_whose, schema, fields) => {
   const faultsOf = (from: string, to: string) => schema.safeParse({ ...fields, from, to }).error?.issues;
   expect(faultsOf('2026-11-30T00:00:00+01:00', '2026-11-29T23:30:00Z')).toBeUndefined();
   expect(faultsOf('2026-11-30T00:00:00Z', '2026-11-30T00:30:00+01:00')).toMatchObject([

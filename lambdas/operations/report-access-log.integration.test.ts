@@ -88,7 +88,7 @@ test('a period leaves out other entries, and a caller without the role gets noth
   expect((await entriesOf()).at(-1)).toMatchObject({ operation: 'report-access-log', outcome: 'refused' });
 });
 
-test('a pseudonym of nobody has no report, even if auditors have looked before', async () => {
+test('a pseudonym without a person has no report, even if auditors have looked before', async () => {
   const params = { patientRef: api.refOf(newKvnr()) };
   await api.ask('readAccessLog', { role: 'auditor', params });
   for (let attempt = 0; attempt < 2; attempt++) {

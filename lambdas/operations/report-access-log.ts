@@ -47,9 +47,9 @@ const writers = {
 };
 
 /**
- * Refuses a report about nobody, such as for a mistyped pseudonym: it would say that nobody has accessed the data. This
- * Lambda cannot read patients, but the log of everyone who was ever stored has entries of others than auditors, or has lost
- * them: they expired, so that it no longer begins with seq 1, or somebody removed them.
+ * Refuses a report without a person, such as for a mistyped pseudonym: it would say that the data was not accessed. This
+ * Lambda cannot read patients, but the log of each stored patient begins with the import, which is no entry of an auditor.
+ * If its oldest entries have expired, it no longer begins with seq 1. If they were removed, it is broken.
  * @throws Problem `patient-unknown`
  */
 async function requirePerson(accessLog: Stores['accessLog'], patientRefs: readonly string[]): Promise<void> {
