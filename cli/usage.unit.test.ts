@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createProgram, runProgram } from './program.ts';
 import { createSyncProgram } from './sync.ts';
@@ -119,4 +121,13 @@ test('an unexpected error ends with exit code 1 and its message', async () => {
   });
   expect(await runProgram(program, ['fail'])).toBe(1);
   expect(errors).toBe('epa-sync: it broke\n');
+});
+
+test.each([
+  ['a folder that is missing', join(tmpdir(), 'epa-sync-no-such-folder', 'auskunft.pdf'), 'there is no folder'],
+  ['a folder', tmpdir(), 'is a folder'],
+])('a report is not made if its file would be in %s', async (_where, output, error) => {
+  const ran = await sync('access-log', 'report', '5d41402abc4b2a76b9719d911017c592', '--output', output);
+  expect(ran.exitCode).toBe(2);
+  expect(ran.errors).toContain(error);
 });

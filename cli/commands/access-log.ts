@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { ContentLink } from '../../core/contract/document-content.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
@@ -42,8 +43,14 @@ export function addAccessLogCommands(program: Command): void {
     .addArgument(patientArgument())
     .addOption(new Option('--language <language>', 'language of the document').choices(reportLanguages).default('de'))
     .addOption(new Option('--format <format>', 'kind of the file').choices(reportFormats).default('pdf'))
-    .option('--from <time>', 'only accesses at this time or later, in ISO 8601 with an offset')
-    .option('--to <time>', 'only accesses before this time, in ISO 8601 with an offset')
+    .option(
+      '--from <time>',
+      'only accesses at this time or later, in ISO 8601 with an offset, such as 2026-11-30T00:00:00+01:00',
+    )
+    .option(
+      '--to <time>',
+      'only accesses before this time, in ISO 8601 with an offset, such as 2026-11-30T00:00:00+01:00',
+    )
     .requiredOption('--output <file>', 'where to save it')
     .action(saveReport);
 
@@ -88,11 +95,21 @@ interface ReportOptions {
 }
 
 async function saveReport(argument: string | undefined, { output, ...asked }: ReportOptions): Promise<void> {
+  requireWritable(output); // before the request, because each report is an entry of the log
   const api = findApi(process.env, 'auditor');
   const patientRef = await lookUpPatientRef(await readPatient(argument), api);
   const report = await api.post<ContentLink>(`/patients/${patientRef}/access-log/report`, asked);
   writeFileSync(output, await api.readLink(report), { mode: 0o600 }); // it names people
   say(`saved ${output}: ${report.sizeBytes} bytes`);
+}
+
+/** @throws CommandError `usage` if no file can be written there */
+function requireWritable(file: string): void {
+  const folder = dirname(resolve(file));
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new CommandError('usage', `--output: there is no folder ${folder}. Make it, or name another one.`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new CommandError('usage', `--output: ${file} is a folder. Name a file in it.`);
 }
 
 interface CheckOptions {

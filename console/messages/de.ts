@@ -1,3 +1,5 @@
+import { roleNames } from '../../core/domain/role-names.ts';
+
 /**
  * All messages of the console, in German. Numbers and times are passed as formatted strings; `count` is the number itself
  * and selects singular or plural.
@@ -18,22 +20,7 @@ export const de = {
     patient: 'Patienten',
     'access-log': 'Zugriffsprotokoll',
   },
-  roles: {
-    operator: 'Betrieb',
-    management: 'Geschäftsleitung',
-    clinician: 'Behandlung',
-    auditor: 'Datenschutz',
-    integration: 'Schnittstelle',
-  },
-  agents: {
-    operator: 'Betrieb',
-    management: 'Geschäftsleitung',
-    clinician: 'Behandlung',
-    auditor: 'Datenschutz',
-    integration: 'Schnittstelle',
-    system: 'System',
-    none: 'keine Rolle',
-  },
+  roles: roleNames.de,
   back: 'Zurück',
   more: 'Weitere laden',
   allLoaded: 'Alle Einträge sind geladen.',

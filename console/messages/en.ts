@@ -1,3 +1,4 @@
+import { roleNames } from '../../core/domain/role-names.ts';
 import type { Messages } from './de.ts';
 
 export const en: Messages = {
@@ -16,22 +17,7 @@ export const en: Messages = {
     patient: 'Patients',
     'access-log': 'Access log',
   },
-  roles: {
-    operator: 'operator',
-    management: 'management',
-    clinician: 'clinician',
-    auditor: 'auditor',
-    integration: 'integration',
-  },
-  agents: {
-    operator: 'operator',
-    management: 'management',
-    clinician: 'clinician',
-    auditor: 'auditor',
-    integration: 'integration',
-    system: 'system',
-    none: 'no role',
-  },
+  roles: roleNames.en,
   back: 'Go back',
   more: 'Load more',
   allLoaded: 'All entries are loaded.',

@@ -212,6 +212,7 @@ interface FiltersProps {
 
 function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
   const { t } = useLocale();
+  const [from, setFrom] = useState('');
   return (
     <form
       className="filters"
@@ -221,6 +222,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
       }}
       onReset={() => {
         onWho('');
+        setFrom('');
         onFilter({});
       }}
     >
@@ -239,7 +241,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
         {t.log.role}
         <select name="role">
           <option value="">{t.log.all}</option>
-          {Object.entries(t.agents).map(([role, name]) => (
+          {Object.entries(t.roles).map(([role, name]) => (
             <option key={role} value={role}>
               {name}
             </option>
@@ -259,11 +261,11 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
       </label>
       <label className="field">
         {t.log.from}
-        <input name="from" type="datetime-local" />
+        <input name="from" type="datetime-local" onChange={({ target }) => setFrom(target.value)} />
       </label>
       <label className="field">
         {t.log.to}
-        <input name="to" type="datetime-local" />
+        <input name="to" type="datetime-local" min={from} />
       </label>
       <div className="actions">
         <Button type="submit">{t.log.apply}</Button>
@@ -333,7 +335,7 @@ function Entries({ entries, isOfSeveral, onWho }: EntriesProps) {
                 <bdi>{agent.name ?? agent.who}</bdi>
               </button>
               <small className="block">
-                {t.agents[agent.role]}
+                {t.roles[agent.role]}
                 {agent.name !== undefined && (
                   <>
                     {' · '}

@@ -19,7 +19,8 @@ export interface ReportTexts {
   readonly readingTitle: string;
   readonly reading: readonly string[];
   readonly accessesTitle: string;
-  /** @param name may be empty */
+  role(name: string): string;
+  /** @param name may be empty. @param role the text of `role`, or that there is none */
   person(name: string, id: string, role: string): string;
   readonly outcomes: Readonly<Record<AccessOutcome, (who: string, deed: OperationTexts[ReportLanguage]) => string>>;
   purpose(purpose: string): string;
@@ -63,17 +64,18 @@ const de: ReportTexts = {
   readingTitle: 'So lesen Sie das Protokoll',
   reading: [
     'Das Protokoll ist nach Tagen geordnet, das Älteste zuerst. Alle Zeiten sind Ortszeit in Deutschland. In Klammern steht der Abstand zur Weltzeit (UTC): UTC+01:00 im Winter, UTC+02:00 im Sommer.',
-    'Bei Personen steht in Klammern die Kennung ihres Benutzerkontos und ihre Rolle. Der genannte Zweck ergibt sich aus dieser Rolle, denn sie erlaubt den Zugriff. Warum eine Person im Einzelfall zugegriffen hat, steht nicht im Protokoll. Das Protokoll zeigt, welches Benutzerkonto verwendet wurde, nicht, wer am Gerät saß.',
+    'Bei Personen und anderen Programmen steht in Klammern die Kennung ihres Benutzerkontos und ihre Rolle. Der genannte Zweck ergibt sich aus dieser Rolle, denn sie erlaubt den Zugriff. Bei Versuchen, die verweigert wurden oder nicht gelangen, steht kein Zweck. Warum im Einzelfall zugegriffen wurde, steht nicht im Protokoll. Das Protokoll zeigt, welches Benutzerkonto verwendet wurde, nicht, wer am Gerät saß.',
     'Ein Eintrag wird drei Jahre lang aufbewahrt und dann gelöscht. Das Protokoll bleibt auch erhalten, wenn Ihre Daten gelöscht werden. Es enthält keine medizinischen Angaben.',
   ],
   accessesTitle: 'Die Zugriffe',
+  role: (name) => `Rolle: ${name}`,
   person: (name, id, role) =>
-    name === '' ? `Benutzerkonto ${id} (Rolle: ${role})` : `${name} (Benutzerkonto ${id}, Rolle: ${role})`,
+    name === '' ? `Benutzerkonto ${id} (${role})` : `${name} (Benutzerkonto ${id}, ${role})`,
   outcomes: {
     success: (who, { done }) => `${who} hat ${done}.`,
     refused: (who, { tried }) => `${who} hat versucht, ${tried}. Das wurde verweigert, weil die Berechtigung fehlte.`,
     failed: (who, { tried }) =>
-      `${who} hat versucht, ${tried}. Das ist nicht gelungen: Es gab dazu keine Daten, oder sie konnten nicht geliefert werden.`,
+      `${who} hat versucht, ${tried}. Das ist nicht gelungen, und es wurden keine Daten geliefert.`,
   },
   purpose: (purpose) => `Zweck: ${purpose}.`,
   entities: {
@@ -154,17 +156,16 @@ const en: ReportTexts = {
   readingTitle: 'How to read the log',
   reading: [
     'The log is in the order of days, the oldest first. All times are local time in Germany. The offset from universal time (UTC) is in brackets: UTC+01:00 in winter, UTC+02:00 in summer.',
-    'After the name of a person, the ID of their user account and their role are in brackets. The purpose follows from this role, because the role permits the access. The log does not say why somebody accessed your data in a particular case. It shows which user account was used, not who sat at the keyboard.',
+    'After the name of a person or of another program, the ID of their user account and their role are in brackets. The purpose follows from this role, because the role permits the access. Attempts that were refused or did not succeed have none. The log does not say why your data was accessed in a particular case. It shows which user account was used, not who sat at the keyboard.',
     'An entry is kept for three years, and then deleted. The log is kept even if your data is deleted. It holds no medical details.',
   ],
   accessesTitle: 'The accesses',
-  person: (name, id, role) =>
-    name === '' ? `User account ${id} (role: ${role})` : `${name} (user account ${id}, role: ${role})`,
+  role: (name) => `role: ${name}`,
+  person: (name, id, role) => (name === '' ? `User account ${id} (${role})` : `${name} (user account ${id}, ${role})`),
   outcomes: {
     success: (who, { done }) => `${who} ${done}.`,
     refused: (who, { tried }) => `${who} tried to ${tried}. This was refused, because the permission was missing.`,
-    failed: (who, { tried }) =>
-      `${who} tried to ${tried}. This did not succeed: there was no such data, or it could not be delivered.`,
+    failed: (who, { tried }) => `${who} tried to ${tried}. This did not succeed, and no data was delivered.`,
   },
   purpose: (purpose) => `Purpose: ${purpose}.`,
   entities: {

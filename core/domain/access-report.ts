@@ -3,6 +3,7 @@ import type { Anchor } from './access-anchor.ts';
 import type { PersonVerification, Verification } from './access-log.ts';
 import { type ReportTexts, reportTexts } from './access-report-texts.ts';
 import { logProblemTexts, operationTexts, type ReportLanguage, roleTexts } from './access-texts.ts';
+import { roleNames } from './role-names.ts';
 
 /** A part of a report. Each format shows it in its own way (lambdas/reports/). */
 export type Block =
@@ -72,27 +73,24 @@ export function accessReport(facts: ReportFacts, language: ReportLanguage): Repo
 }
 
 /**
- * Returns what an entry says, as one sentence about who did what, and further ones about why and with what.
+ * Returns what an entry says, as one sentence about who did what, and further ones about why and with what. Only an
+ * access that took place has a purpose: in an attempt, the permission may be missing.
  * @param isOfSeveral the report holds several logs, so the entry says from which it is
  */
 export function accessSentence(entry: AccessEntry, language: ReportLanguage, isOfSeveral = false): string {
   const t = reportTexts[language];
   const { operation, outcome, agent, entity, seq, patientRef } = entry;
   const { [language]: deed } = operationTexts[operation];
-  const { purpose } = roleTexts[agent.role][language];
+  const purpose = outcome === 'success' ? roleTexts[agent.role].purpose?.[language] : undefined;
   const who = whoOf(agent, language);
   const what = t.outcomes[outcome](who, deed);
   return [
     what,
-    t.purpose(purpose),
-    ...(entity === undefined ? [] : [t.entities[entity.kind](shortId(entity.id))]),
-    t.number(seq, isOfSeveral ? shortId(patientRef) : undefined),
+    ...(purpose === undefined ? [] : [t.purpose(purpose)]),
+    ...(entity === undefined ? [] : [t.entities[entity.kind](entity.id)]),
+    t.number(seq, isOfSeveral ? patientRef : undefined),
   ].join(' ');
 }
-
-/** Characters of a hash or another ID that tell it from others at a glance. The log itself holds all of them. */
-const idShown = 12;
-const shortId = (id: string): string => (id.length > idShown ? `${id.slice(0, idShown)}…` : id);
 
 /** Returns a name without characters that could change how the rest of a line is read. */
 const plain = (text: string): string =>
@@ -103,8 +101,9 @@ const plain = (text: string): string =>
 
 function whoOf({ who, name, role }: AccessEntry['agent'], language: ReportLanguage): string {
   if (role === 'system') return 'epa-sync';
-  const { name: roleName } = roleTexts[role][language];
-  return reportTexts[language].person(plain(name ?? ''), plain(who), roleName);
+  const t = reportTexts[language];
+  const { [role]: roleName } = roleNames[language];
+  return t.person(plain(name ?? ''), plain(who), role === 'none' ? roleName : t.role(roleName));
 }
 
 interface Times {

@@ -14,7 +14,7 @@ const textOf = ({ blocks }: ReportDocument): string =>
     .join('\n');
 
 describe.each(reportLanguages)('in the language %s', (language) => {
-  test('each operation in each role and with each outcome is a sentence of its own, with a purpose', () => {
+  test('each operation in each role and with each outcome is a sentence of its own, and only what was permitted has a purpose', () => {
     const sentences = new Set<string>();
     let combinations = 0;
     for (const operation of Object.keys(accessOperations) as AccessEntry['operation'][])
@@ -24,7 +24,9 @@ describe.each(reportLanguages)('in the language %s', (language) => {
           const sentence = accessSentence({ ...entry, operation, outcome, agent }, language);
           const { done, tried } = operationTexts[operation][language];
           expect(sentence).toContain(outcome === 'success' ? done : tried);
-          expect(sentence).toContain(`${roleTexts[role][language].purpose}.`);
+          const purpose = roleTexts[role].purpose?.[language];
+          expect(/Zweck: |Purpose: /.test(sentence)).toBe(outcome === 'success' && role !== 'none');
+          if (outcome === 'success' && purpose) expect(sentence).toContain(`: ${purpose}.`);
           expect(sentence).toContain(role === 'system' ? 'epa-sync' : 'Dr. Ayşe Şahin');
           expect(sentence).not.toMatch(/undefined|\[object| {2}|\.\.|read-|-log/);
           sentences.add(sentence);
@@ -92,10 +94,34 @@ test('a person with several pseudonyms gets each log verified, and each entry sa
   const text = textOf(accessReport(facts, 'de'));
   expect(text).toContain(`Kennung ${other}: Das Protokoll ist beschädigt: Eintrag 2`);
   expect(text).toContain(`Protokoll der Kennung ${patientRef}\nErgebnis: Das Protokoll ist vollständig`);
-  expect(text).toContain('Eintrag 1 des Protokolls 5d41402abc4b…');
+  expect(text).toContain('Eintrag 1 des Protokolls 5d41402abc4b2a76b9719d911017c592.');
 });
 
 test('a name cannot change how a line is read', () => {
   const agent = { who: 'x\u202egro', name: 'A\nB\u0000\u200f', role: 'clinician' as const };
   expect(accessSentence({ ...entry, agent }, 'de')).toMatch(/^A B \(Benutzerkonto x gro, Rolle: Behandlung\) hat/);
+});
+
+test('an ID is printed whole, because a part of it identifies nothing', () => {
+  const id = '20261130T074100Z-5d41402a';
+  expect(accessSentence({ ...entry, entity: { kind: 'list', id } }, 'de')).toContain(`„${id}“`);
+});
+
+test('an attempt that failed claims no cause, because a wrong request fails, too', () => {
+  const failed: AccessEntry = { ...entry, operation: 'report-access-log', outcome: 'failed' };
+  expect(accessSentence(failed, 'de')).toContain(
+    '. Das ist nicht gelungen, und es wurden keine Daten geliefert. Eintrag',
+  );
+  expect(accessSentence(failed, 'en')).toContain('. This did not succeed, and no data was delivered. Entry');
+});
+
+test('another system is named as the receiver of an export, in the words of the console', () => {
+  const agent = { who: 'data-warehouse', name: 'Data warehouse', role: 'integration' as const };
+  const exported: AccessEntry = { ...entry, operation: 'export', outcome: 'success', agent };
+  expect(accessSentence(exported, 'de')).toMatch(
+    /^Data warehouse \(Benutzerkonto data-warehouse, Rolle: Schnittstelle\) hat Ihre .* in einem Export erhalten\. Zweck/,
+  );
+  expect(accessSentence(exported, 'en')).toMatch(/^Data warehouse \(.*role: integration\) received your /);
+  const without = { ...exported, outcome: 'refused' as const, agent: { ...agent, role: 'none' as const } };
+  expect(accessSentence(without, 'de')).toContain('(Benutzerkonto data-warehouse, keine Rolle) hat versucht');
 });

@@ -122,12 +122,12 @@ export const operationTexts: Readonly<Record<AccessOperation, OperationTexts>> =
   export: {
     meaning: 'The patient was written into an export.',
     de: {
-      done: 'Ihre Stammdaten und Ihre Versorgungen an ein anderes System übergeben, zusammen mit denen aller anderen',
-      tried: 'Ihre Stammdaten und Ihre Versorgungen an ein anderes System zu übergeben',
+      done: 'Ihre Stammdaten und Ihre Versorgungen mit denen aller anderen in einem Export erhalten',
+      tried: 'Ihre Stammdaten und Ihre Versorgungen in einem Export zu erhalten',
     },
     en: {
-      done: 'passed your personal details and your care records to another system, with those of everybody else',
-      tried: 'pass your personal details and your care records to another system',
+      done: 'received your personal details and your care records in an export, with those of everybody else',
+      tried: 'receive your personal details and your care records in an export',
     },
   },
   import: {
@@ -176,50 +176,44 @@ export const operationTexts: Readonly<Record<AccessOperation, OperationTexts>> =
   },
 };
 
-interface RoleTexts extends Readonly<Record<ReportLanguage, { readonly name: string; readonly purpose: string }>> {
+interface RoleTexts {
   /** definition in the code system of FHIR, in a sentence */
   readonly meaning: string;
+  /** absent if the role permits nothing */
+  readonly purpose?: Readonly<Record<ReportLanguage, string>>;
 }
 
 /** The log holds no purpose of an access: it follows from the role, under which the access was allowed. */
 export const roleTexts: Readonly<Record<AccessRole, RoleTexts>> = {
   operator: {
     meaning: 'Runs epa-sync.',
-    de: { name: 'Technischer Betrieb', purpose: 'Betrieb und Fehlersuche' },
-    en: { name: 'technical operation', purpose: 'operation and looking for faults' },
+    purpose: { de: 'Betrieb und Fehlersuche', en: 'operation and looking for faults' },
   },
   management: {
     meaning: 'Sees progress and history.',
-    de: { name: 'Leitung', purpose: 'Überblick über den Abgleich' },
-    en: { name: 'management', purpose: 'overview of the sync' },
+    purpose: { de: 'Überblick über den Abgleich', en: 'overview of the sync' },
   },
   clinician: {
     meaning: 'Treats patients.',
-    de: { name: 'Behandlung', purpose: 'Ihre Behandlung' },
-    en: { name: 'treatment', purpose: 'your treatment' },
+    purpose: { de: 'Ihre Behandlung', en: 'your treatment' },
   },
   auditor: {
     meaning: 'Reads access logs.',
-    de: { name: 'Datenschutz', purpose: 'Kontrolle der Zugriffe, Auskunft an Sie' },
-    en: { name: 'data protection', purpose: 'control of accesses, information for you' },
+    purpose: { de: 'Kontrolle der Zugriffe, Auskunft an Sie', en: 'control of accesses, information for you' },
   },
   integration: {
     meaning: 'Another system that takes over changes and exports.',
-    de: {
-      name: 'Anderes System',
-      purpose: 'Übernahme Ihrer Daten in ein System, das an Ihrer Versorgung beteiligt ist',
+    purpose: {
+      de: 'Übernahme Ihrer Daten in ein System, das an Ihrer Versorgung beteiligt ist',
+      en: 'taking your data over into a system that takes part in your care',
     },
-    en: { name: 'another system', purpose: 'taking your data over into a system that takes part in your care' },
   },
   system: {
     meaning: 'epa-sync itself.',
-    de: { name: 'Automatischer Vorgang', purpose: 'Abgleich mit der Krankenkasse' },
-    en: { name: 'automatic process', purpose: 'sync with your insurer' },
+    purpose: { de: 'Abgleich mit der Krankenkasse', en: 'sync with your insurer' },
   },
   none: {
     meaning: 'The token has no role of epa-sync.',
-    de: { name: 'Ohne Berechtigung', purpose: 'nicht bekannt' },
-    en: { name: 'no permission', purpose: 'not known' },
   },
 };
 

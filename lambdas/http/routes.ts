@@ -327,7 +327,7 @@ export const operations = {
       description: 'The report. The link is valid for five minutes.',
       schema: schemas.accessReport,
     },
-    problems: ['report-too-large', 'storage-unavailable'],
+    problems: ['patient-unknown', 'report-too-large', 'storage-unavailable'],
     access: 'report-access-log',
   },
   checkAccessLogs: {

@@ -118,9 +118,11 @@ export const paceBody = z
     reason,
   })
   .meta({ example: { requestsPerMinute: 30, reason: 'the insurer called' } });
+
+const isMoment = 'is a time in ISO 8601 with an offset, such as 2026-11-24T00:00:00+01:00';
 export const pauseBody = reasonBody.extend({
   until: z.iso
-    .datetime({ offset: true })
+    .datetime({ offset: true, error: isMoment })
     .refine((end) => pauseEndProblem(end, Date.now()) === undefined, {
       error: ({ input }) => pauseEndProblem(String(input), Date.now()),
     })
@@ -734,25 +736,33 @@ export const documentQuery = z.strictObject({
 });
 
 const accessOperation = z.enum(Object.keys(accessOperations) as [keyof typeof accessOperations]);
-const moment = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T00:00:00Z' });
-export const accessLogQuery = z.strictObject({
-  who: z.string().min(1).max(200).optional().meta({ description: 'The `sub` of a token, or `epa-sync`.' }),
-  role: z.enum([...roles, 'system', 'none']).optional(),
-  operation: accessOperation.optional(),
-  from: moment.optional().meta({ description: 'Entries recorded at this time or later.' }),
-  to: moment.optional().meta({ description: 'Entries recorded before this time.' }),
-  order: z
-    .enum(['oldest', 'newest'])
-    .optional()
-    .meta({ description: 'Which entries come first. By default, the oldest.' }),
-  nextToken: nextToken.optional(),
-});
-export const accessReportBody = z.strictObject({
-  language: z.enum(reportLanguages),
-  format: z.enum(reportFormats),
-  from: moment.optional().meta({ description: 'Only entries recorded at this time or later.' }),
-  to: moment.optional().meta({ description: 'Only entries recorded before this time.' }),
-});
+const moment = z.iso.datetime({ offset: true, error: isMoment }).meta({ example: '2026-11-24T00:00:00Z' });
+/** Whether a period ends when it begins, or later. */
+const isPeriod = ({ from, to }: { readonly from?: string | undefined; readonly to?: string | undefined }): boolean =>
+  from === undefined || to === undefined || Date.parse(from) <= Date.parse(to);
+const notBeforeFrom = { path: ['to'], error: 'is `from` or a later time' };
+export const accessLogQuery = z
+  .strictObject({
+    who: z.string().min(1).max(200).optional().meta({ description: 'The `sub` of a token, or `epa-sync`.' }),
+    role: z.enum([...roles, 'system', 'none']).optional(),
+    operation: accessOperation.optional(),
+    from: moment.optional().meta({ description: 'Entries recorded at this time or later.' }),
+    to: moment.optional().meta({ description: 'Entries recorded before this time.' }),
+    order: z
+      .enum(['oldest', 'newest'])
+      .optional()
+      .meta({ description: 'Which entries come first. By default, the oldest.' }),
+    nextToken: nextToken.optional(),
+  })
+  .refine(isPeriod, notBeforeFrom);
+export const accessReportBody = z
+  .strictObject({
+    language: z.enum(reportLanguages),
+    format: z.enum(reportFormats),
+    from: moment.optional().meta({ description: 'Only entries recorded at this time or later.' }),
+    to: moment.optional().meta({ description: 'Only entries recorded before this time.' }),
+  })
+  .refine(isPeriod, notBeforeFrom);
 export const accessReport = z
   .object({
     href: z.url().meta({ description: 'Address of the document. Needs no token, and must not be passed on.' }),

@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { AccessEntry } from '../../core/domain/access.ts';
+import type { AccessDraft, AccessEntry } from '../../core/domain/access.ts';
 import { anchorKey } from '../../core/domain/access-anchor.ts';
 import { reportFormats, reportLanguages } from '../../core/domain/access-texts.ts';
-import { type Api, openApi } from '../http/api.fixture.ts';
+import { type Api, newKvnr, openApi } from '../http/api.fixture.ts';
 import { problemType } from '../http/problems.ts';
 
 /** Checks PDF/UA-1 with veraPDF. Without Java and Maven, its test is skipped. */
@@ -86,6 +86,42 @@ test('a period leaves out other entries, and a caller without the role gets noth
   });
   expect(refused.json.type).toBe(problemType('forbidden'));
   expect((await entriesOf()).at(-1)).toMatchObject({ operation: 'report-access-log', outcome: 'refused' });
+});
+
+test('a pseudonym without a person has no report, even if auditors have looked before', async () => {
+  const params = { patientRef: api.refOf(newKvnr()) };
+  await api.ask('readAccessLog', { role: 'auditor', params });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const { json } = await report({ language: 'de', format: 'html' }, params.patientRef);
+    expect(json.type).toBe(problemType('patient-unknown'));
+  }
+  expect(await entriesOf(params.patientRef)).toMatchObject([
+    { operation: 'read-access-log', outcome: 'success' },
+    { operation: 'report-access-log', outcome: 'failed' },
+    { operation: 'report-access-log', outcome: 'failed' },
+  ]);
+});
+
+test('a removed patient has a report, also if only the log is left, or what is left of it', async () => {
+  const removed = api.refOf(newKvnr());
+  await api.stores.accessLog.appendFirst([imported(removed)]);
+  expect((await report({ language: 'de', format: 'html' }, removed)).status).toBe(200);
+
+  const emptied = api.refOf(newKvnr());
+  const seq = 7;
+  await api.stores.accessAnchors.put(anchorKey(emptied, { seq, expiresAt: 4_000_000_000, hash: 'f'.repeat(64) }));
+  const { json } = await report({ language: 'de', format: 'html' }, emptied);
+  expect(await (await fetch(json.href)).text()).toContain('Das Protokoll ist beschädigt');
+});
+
+const imported = (ref: string): AccessDraft => ({
+  id: `import:${ref}`,
+  patientRef: ref,
+  recorded: new Date().toISOString(),
+  operation: 'import',
+  outcome: 'success',
+  agent: { who: 'epa-sync', role: 'system' },
+  source: { component: 'sync' },
 });
 
 test.skipIf(!hasJava && process.env['CI'] === undefined)(

@@ -17,6 +17,7 @@ export const reportAccessLog: Handler<'reportAccessLog'> = async (call, { stores
   const { patientRef, body, accessDraft, apiUrl } = call;
   const { language, format, ...period } = body;
   const patientRefs = await refsOfPerson(stores.accessLog, patientRef);
+  await requirePerson(stores.accessLog, patientRefs);
   await Promise.all(patientRefs.map(async (ref) => await patientRecord.recordAccess(accessDraft(ref))));
   const madeAt = new Date();
   const [entries, facts] = await Promise.all([
@@ -43,6 +44,24 @@ const writers = {
   pdf: async (report: ReturnType<typeof accessReport>, madeAt: Date): Promise<Buffer> =>
     await (await import('../reports/pdf.ts')).pdfOf(report, madeAt),
 };
+
+/**
+ * Refuses a report without a person, such as for a mistyped pseudonym: it would say that the data was not accessed. This
+ * Lambda cannot read patients, but the log of each stored patient begins with the import, which is no entry of an auditor.
+ * If its oldest entries have expired, it no longer begins with seq 1. If they were removed, it is broken.
+ * @throws Problem `patient-unknown`
+ */
+async function requirePerson(accessLog: Stores['accessLog'], patientRefs: readonly string[]): Promise<void> {
+  let position: LogPositions | undefined;
+  do {
+    const page = await readTogether(accessLog, patientRefs, entriesPerRead, position);
+    if (position === undefined && (page.entries[0]?.seq ?? 1) > 1) return;
+    if (page.entries.some(({ agent }) => agent.role !== 'auditor')) return;
+    position = page.positions;
+  } while (position !== undefined);
+  const found = await Promise.all(patientRefs.map(async (ref) => await accessLog.verify(ref, new Date())));
+  if (found.every(({ valid }) => valid)) throw new Problem('patient-unknown');
+}
 
 /** Reads the entries of a period, oldest first. @throws Problem `report-too-large` */
 async function readEntries(
