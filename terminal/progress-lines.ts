@@ -335,8 +335,11 @@ function linkOf({ previousPatientRef, nextPatientRef }: Pick<AccessEntry, 'previ
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
 const secondOf = (isoTime: string): string => `${isoTime.slice(0, 19).replace('T', ' ')} UTC`;
 export const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
-/** Replaces control characters: a reason is free text, and may have line breaks. */
-const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
+/**
+ * Replaces characters that act on a terminal or turn the direction of a line, such as U+202E: a reason is free text, and the insurer's
+ * names may have any characters.
+ */
+export const onOneLine = (line: string): string => line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 
 const bar = (share: number, columns: number): string => {
   if (columns < 5) return '';

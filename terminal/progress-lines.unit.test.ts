@@ -5,6 +5,7 @@ import {
   changeLine,
   duration,
   limitLines,
+  onOneLine,
   pauseLines,
   progressBlock,
   progressLine,
@@ -276,4 +277,8 @@ test('on a narrow terminal the bars are shortened, and the numbers stay complete
   expect(progressBlock({ ...progress, patients }, now, 99).join('\n')).toContain('18 quarantined');
   const small = { ...progress.patients, listed: 40, new: 40, quarantined: 18 };
   expect(progressBlock({ ...progress, patients: small }, now, 79).join('\n')).toContain('18 quarantined');
+});
+
+test('a text from outside neither acts on the terminal nor turns the direction of a line', () => {
+  expect(onOneLine('M\u202eüller\u2066 \u001b[2J\r\n\u2028\u200b-Lüdenscheidt')).toBe('M üller   [2J    -Lüdenscheidt');
 });

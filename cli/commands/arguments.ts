@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Argument, InvalidArgumentError, Option } from 'commander';
+import { dateOf } from '../../core/domain/fhir/values.ts';
 import { paceMax } from '../../core/domain/gate.ts';
 import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import { momentOf } from '../../core/domain/line-command.ts';
@@ -63,16 +64,24 @@ export async function readPatient(argument: string | undefined): Promise<NamedPa
 }
 
 /**
- * Asks for the fields of a search, or reads a line from stdin for each: birth date, family name, given name. Leaves out what is
- * empty. An argument would stay in the history of the shell.
+ * Asks for the fields of a search, or reads a line from stdin for each: birth date, family name, given name. Leaves out an empty
+ * name. An argument would stay in the history of the shell.
+ * @throws CommandError `usage` if there is no date, or no name
  */
-export async function readSearch(): Promise<Partial<PersonSearch>> {
-  const [birthDate, familyName, givenName] = await readLines([
-    'Date of birth (YYYY-MM-DD): ',
+export async function readSearch(): Promise<PersonSearch> {
+  const [typed, familyName, givenName] = await readLines([
+    'Date of birth (YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more): ',
     'Family name, or its beginning: ',
     'Given name, or its beginning: ',
   ]);
-  return { ...(birthDate && { birthDate }), ...(familyName && { familyName }), ...(givenName && { givenName }) };
+  const birthDate = dateOf(typed);
+  if (birthDate === undefined)
+    throw new CommandError(
+      'usage',
+      'a date of birth is needed: YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more',
+    );
+  if (!familyName && !givenName) throw new CommandError('usage', 'a family name or a given name is needed, or both');
+  return { birthDate, ...(familyName && { familyName }), ...(givenName && { givenName }) };
 }
 
 const readLine = async (prompt: string): Promise<string> => (await readLines([prompt]))[0] ?? '';

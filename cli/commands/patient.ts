@@ -4,7 +4,7 @@ import type { LineStatus } from '../../core/domain/line-status.ts';
 import type { SearchedPerson } from '../../core/domain/name-search.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
 import { type LineOfSync, nextSyncPollMs } from '../../core/domain/sync-polling.ts';
-import { limitLines, pauseLines, quietLines } from '../../terminal/progress-lines.ts';
+import { limitLines, onOneLine, pauseLines, quietLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say } from '../output.ts';
@@ -33,7 +33,7 @@ export function addPatientCommands(program: Command): void {
       if (tooMany) throw new CommandError('failed', 'more than 20 people fit: use more letters, or both names');
       if (hits.length === 0) throw new CommandError('notFound', 'nobody stored has this date of birth and name');
       for (const { patientRef, birthDate, familyName, givenName } of hits)
-        process.stdout.write(`${[patientRef, birthDate, familyName, givenName].map(inOneLine).join('\t')}\n`);
+        process.stdout.write(`${[patientRef, birthDate, familyName, givenName].map(onOneLine).join('\t')}\n`);
     });
 
   program
@@ -69,8 +69,6 @@ interface FoundPeople {
   readonly hits: readonly (SearchedPerson & { readonly patientRef: string })[];
   readonly tooMany?: boolean;
 }
-/** The insurer's names may have any characters, which must not act on the terminal. */
-const inOneLine = (text: string): string => text.replace(/\p{Cc}/gu, ' ');
 
 type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
   readonly patientRef: string;

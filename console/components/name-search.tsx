@@ -1,11 +1,12 @@
 import { useState } from 'react';
-import { Form, Input, Label, TextField } from 'react-aria-components';
+import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
 import { foldedWords } from '../../core/domain/name-search.ts';
 import { useSearch } from '../api/queries.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
 import { Button } from './button.tsx';
 import { Notice, Problem } from './notice.tsx';
+import { typedDateMax, typedDateOf } from './typed-date.ts';
 
 const nothing = { birthDate: '', familyName: '', givenName: '' };
 
@@ -13,7 +14,10 @@ const nothing = { birthDate: '', familyName: '', givenName: '' };
 export function NameSearch() {
   const { t, formats } = useLocale();
   const [typed, setTyped] = useState(nothing);
+  const [isDateChecked, setDateChecked] = useState(false);
   const search = useSearch();
+  const birthDate = typedDateOf(typed.birthDate);
+  const isNoDate = isDateChecked && typed.birthDate !== '' && birthDate === undefined;
   const hasName = foldedWords(typed.familyName).length + foldedWords(typed.givenName).length > 0;
   const textFor = (field: 'familyName' | 'givenName') => (
     <TextField
@@ -35,9 +39,12 @@ export function NameSearch() {
       <p className="hint">{t.patient.search.lead}</p>
       <Form
         className="kvnr-form"
+        validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault();
-          const { birthDate, familyName, givenName } = typed;
+          setDateChecked(true);
+          if (birthDate === undefined) return;
+          const { familyName, givenName } = typed;
           search.mutate({
             birthDate,
             ...(foldedWords(familyName).length > 0 && { familyName }),
@@ -47,13 +54,21 @@ export function NameSearch() {
       >
         <TextField
           className="field"
-          type="date"
           value={typed.birthDate}
-          onChange={(birthDate) => setTyped({ ...typed, birthDate })}
+          onChange={(text) => {
+            setTyped({ ...typed, birthDate: text });
+            setDateChecked(false);
+          }}
+          onBlur={() => setDateChecked(true)}
+          maxLength={typedDateMax}
+          isInvalid={isNoDate}
           autoComplete="off"
+          spellCheck="false"
         >
           <Label>{t.patient.search.birthDate}</Label>
           <Input />
+          <FieldError>{t.patient.search.noDate}</FieldError>
+          <Text slot="description">{t.patient.search.birthDateHint}</Text>
         </TextField>
         {textFor('familyName')}
         {textFor('givenName')}

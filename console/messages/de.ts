@@ -474,7 +474,7 @@ export const de = {
 
   patient: {
     title: 'Patienten suchen',
-    lead: 'Die Versichertennummer erscheint weder in der Adresszeile noch im Browserverlauf. Jede Suche wird protokolliert.',
+    lead: 'Die Versichertennummer erscheint weder in der Adresszeile noch im Browserverlauf. Jede Suche nach einer Nummer wird protokolliert.',
     kvnr: 'Versichertennummer (KVNR)',
     kvnrHint: 'Ein Buchstabe und neun Ziffern, z. B. A123456780',
     kvnrShort: 'Es fehlen noch Zeichen.',
@@ -487,9 +487,11 @@ export const de = {
     askHint:
       'Ist die Person neu versichert, steht sie noch nicht auf der Liste. Fragen Sie die Krankenkasse nach ihren Versorgungen. Die Anfrage wird protokolliert.',
     search: {
-      title: 'Nach Namen finden',
-      lead: 'Geben Sie das Geburtsdatum und den Anfang eines Namens ein. Müller, Mueller und muller sind gleich. Wer gefunden wird, erhält einen Eintrag im Zugriffsprotokoll.',
+      title: 'Nach Namen suchen',
+      lead: 'Geben Sie das Geburtsdatum und den Anfang eines Namens ein. Müller, Mueller und muller sind gleich. Jede gefundene Person erhält einen Eintrag in ihrem Zugriffsprotokoll. Eine Suche ohne Treffer wird nicht protokolliert.',
       birthDate: 'Geburtsdatum',
+      birthDateHint: 'TT.MM.JJJJ. Kennt die Krankenkasse nur Monat oder Jahr: MM.JJJJ oder JJJJ',
+      noDate: 'Das ist kein Datum. Geben Sie es als TT.MM.JJJJ, MM.JJJJ oder JJJJ ein.',
       familyName: 'Nachname',
       givenName: 'Vorname',
       submit: 'Person finden',
@@ -527,6 +529,8 @@ export const de = {
     previewOf: (name: string) => `Vorschau: ${name}`,
     documentOtherType: (named: string, found: string | undefined) =>
       `Die Krankenkasse nennt das Dokument ${named}, aber der Inhalt ist ${found ?? 'etwas anderes'}.`,
+    textAsSent: (size: string) => `${size} Text, wie geschickt`,
+    textAsSentHint: 'Ist er kein Base64, wird er beim Herunterladen als Text gespeichert, so wie er kam.',
     documentNotBase64:
       'Die Krankenkasse hat den Inhalt nicht als Base64 geschickt. Er ist als Text gespeichert, so wie er kam.',
     documentMismatch: 'Die Daten stimmen nicht mit denen der Krankenkasse überein. Bitte versuchen Sie es noch einmal.',

@@ -452,7 +452,7 @@ export const en: Messages = {
 
   patient: {
     title: 'Find a patient',
-    lead: 'The insurance number appears neither in the address bar nor in the browser history. Every search is recorded.',
+    lead: 'The insurance number appears neither in the address bar nor in the browser history. Every search for a number is recorded.',
     kvnr: 'Insurance number (KVNR)',
     kvnrHint: 'One letter and nine digits, such as A123456780',
     kvnrShort: 'Some characters are still missing.',
@@ -465,9 +465,11 @@ export const en: Messages = {
     askHint:
       'A newly insured person is not on the list yet. Ask the insurer for their care records. The request is recorded.',
     search: {
-      title: 'Without an insurance number',
-      lead: 'Enter the date of birth and the beginning of a name. Müller, Mueller and muller are equal. Everybody who is found gets an entry in their access log.',
+      title: 'Find by name',
+      lead: 'Enter the date of birth and the beginning of a name. Müller, Mueller and muller are equal. Everybody who is found gets an entry in their access log. A search that finds nobody is not recorded.',
       birthDate: 'Date of birth',
+      birthDateHint: 'YYYY-MM-DD. If the insurer knows only month or year: YYYY-MM or YYYY',
+      noDate: 'This is no date. Enter it as YYYY-MM-DD, YYYY-MM or YYYY.',
       familyName: 'Family name',
       givenName: 'Given name',
       submit: 'Search by name',
@@ -505,6 +507,8 @@ export const en: Messages = {
     previewOf: (name) => `Preview: ${name}`,
     documentOtherType: (named, found) =>
       `The insurer calls the document ${named}, but its content is ${found ?? 'something else'}.`,
+    textAsSent: (size) => `${size} of text, as sent`,
+    textAsSentHint: 'If it is not base64, the download is the text as it came.',
     documentNotBase64: 'The insurer did not send the content as base64. It is saved as text, as it came.',
     documentMismatch: 'The data differs from what the insurer sent. Please try again.',
     documentEmpty: 'The insurer sent no content.',

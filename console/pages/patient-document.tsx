@@ -42,9 +42,9 @@ export function PatientDocument({ document, read }: { readonly document: Insurer
     },
     gcTime: 0,
   });
-  const isLinked = typeof content === 'object';
-  const sizeBytes = isLinked && (content.as === 'sent' ? Math.floor((content.sizeBytes * 3) / 4) : content.sizeBytes);
-  const facts = [texts.mediaType, sizeBytes === false ? undefined : formats.bytes(sizeBytes)];
+  const size = typeof content === 'object' ? formats.bytes(content.sizeBytes) : undefined;
+  const isAsSent = typeof content === 'object' && content.as === 'sent';
+  const facts = [texts.mediaType, size !== undefined && isAsSent ? t.patient.textAsSent(size) : size];
   const { data } = open;
   const isPending = (use: 'show' | 'save') => open.isPending && open.variables.use === use;
   const spokenName = (
@@ -81,6 +81,7 @@ export function PatientDocument({ document, read }: { readonly document: Insurer
           </Button>
         </span>
       )}
+      {isAsSent && data === undefined && <small className="block">{t.patient.textAsSentHint}</small>}
       {data?.isDecoded === false && <Notice kind="warning">{t.patient.documentNotBase64}</Notice>}
       {data?.isOther && (
         <Notice kind="warning">{t.patient.documentOtherType(texts.mediaType ?? '', data.found)}</Notice>

@@ -86,8 +86,17 @@ export const filesExpireAt = ({ state, finishedAt }: Pick<Export, 'state' | 'fin
 export const isTooOld = ({ transactionTime }: Pick<Export, 'transactionTime'>, nowMs: number): boolean =>
   nowMs > Date.parse(transactionTime) + exportDaysMax * 24 * hourMs;
 
-/** Returns how much of the pseudonyms has been walked through, in whole percent: they are spread evenly. */
-export function percentOf({ state, after }: Pick<Export, 'state' | 'after'>): number {
-  if (state === 'completed' || state === 'expired') return 100;
+/**
+ * Returns how much of the pseudonyms has been walked through, in whole percent: they are spread evenly. An export that was
+ * completed keeps 100 if its files are deleted by a cancellation: it has finished before that.
+ */
+export function percentOf({
+  state,
+  after,
+  finishedAt,
+  changed,
+}: Pick<Export, 'state' | 'after' | 'finishedAt' | 'changed'>): number {
+  const isCancelledLater = state === 'cancelled' && finishedAt !== undefined && changed && finishedAt < changed.at;
+  if (state === 'completed' || state === 'expired' || isCancelledLater) return 100;
   return after === undefined ? 0 : Math.floor((Number.parseInt(after.slice(0, 4), 16) * 100) / 0x1_00_00);
 }

@@ -23,37 +23,55 @@ const affixes: ReadonlySet<string> = new Set(
   ),
 );
 
-/**
- * Returns the words of a name without what people write in several ways: case, diacritics, apostrophes and dots. Müller,
- * Mueller and MULLER are `muller`, as `ae`, `oe` and `ue` become one letter everywhere: Bauer is `baur` here. What a beginning
- * of a name folds to is a beginning of what the whole name folds to.
- */
-export function foldedWords(name: string): string[] {
+/** What parts the words of a name. A hyphen may part them. */
+const blanks = /[\s/,]+/u;
+const blanksAndHyphens = /[\s\p{Pd}/,]+/u;
+
+/** Returns the words of a name without case, diacritics, apostrophes and dots. */
+function plainWords(name: string, separator: RegExp): string[] {
   return name
     .normalize('NFKD')
     .toLowerCase()
     .replace(/\p{M}/gu, '')
     .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter] ?? letter)
-    .split(/[\s\p{Pd}/,]+/u)
-    .map((word) => word.replace(/[^\p{L}\p{N}]|\p{Lm}/gu, '').replace(/([aou])e/g, '$1'))
+    .split(separator)
+    .map((word) => word.replace(/[^\p{L}\p{N}]|\p{Lm}/gu, ''))
     .filter((word) => word !== '')
     .slice(0, wordsMax);
 }
 
-/** Returns the words by which a stored name is found: each one, and all as one, as Anna-Lena may be asked for as Annalena. */
+/** `ae`, `oe` and `ue` become one letter everywhere. Takes words joined before, as the letters of two words can be such a pair. */
+const foldUmlauts = (word: string): string => word.replace(/([aou])e/g, '$1');
+
+/**
+ * Returns the words of a name without what people write in several ways: case, diacritics, apostrophes and dots. Müller,
+ * Mueller and MULLER are `muller`, as `ae`, `oe` and `ue` become one letter everywhere: Bauer is `baur` here. What a beginning
+ * of a name folds to is a beginning of what the whole name folds to.
+ */
+export const foldedWords = (name: string): string[] => plainWords(name, blanksAndHyphens).map(foldUmlauts);
+
+/**
+ * Returns the words by which a stored name is found: each one, joined with all that follow. Its beginnings are those of the word
+ * itself, and of what people join: Anna-Lena as Annalena, and Heydt-Großmann of von der Heydt-Großmann as Heydtgross.
+ */
 export function searchWords(name: string): string[] {
-  const words = foldedWords(name);
-  return words.length > 1 ? [...words, words.join('')] : words;
+  const words = plainWords(name, blanksAndHyphens);
+  return words.map((_, index) => foldUmlauts(words.slice(index).join('')));
 }
 
 /**
- * Returns the words that must be the beginnings of words of a stored name: all of one of the lists. Affixes count only if there is
- * nothing else.
+ * Returns the words that must be the beginnings of words of a stored name: all of one of the lists. A hyphen may part words or
+ * not, and so may a blank. Affixes count only if there is nothing else.
  */
 export function askedWords(name: string): string[][] {
-  const words = foldedWords(name);
-  const own = words.filter((word) => !affixes.has(word));
-  return words.length > 1 ? [own.length > 0 ? own : words, [words.join('')]] : [words];
+  const withoutAffixes = (words: readonly string[]): string[] => {
+    const folded = words.map(foldUmlauts);
+    const own = folded.filter((word) => !affixes.has(word));
+    return own.length > 0 ? own : folded;
+  };
+  const words = plainWords(name, blanksAndHyphens);
+  if (words.length < 2) return [words.map(foldUmlauts)];
+  return [withoutAffixes(words), withoutAffixes(plainWords(name, blanks)), [foldUmlauts(words.join(''))]];
 }
 
 /** Returns whether a stored name fits: each word of one list begins a word of it. Takes words, or their hashes in the same order. */

@@ -44,6 +44,13 @@ test.each([
   ['Müller-Lüdenscheidt', 'Lüdenscheidt'],
   ['Müller-Lüdenscheidt', 'mueller luedenscheidt'],
   ['Müller–Lüdenscheidt', 'Muellerluedens'],
+  ['von der Heydt-Großmann', 'HEYDTGROSS'],
+  ["D'Angelo Graf von Bödefeld-Schulze", 'Bodefeldschulze'],
+  ["D'Angelo Graf von Bödefeld-Schulze", 'Schulze Dangelo'],
+  ['Maria Anna-Lena Sophie', 'Annalena'],
+  ['Maria Karlheinz', 'Maria Karl-Heinz'],
+  ['Karlheinz', 'Dr. Karl-Heinz'],
+  ['Eva-Elke', 'Evaelke'],
   ['Nguyễn', 'nguyen'],
   ['Von', 'Von'],
   ['Γεωργίου', 'γεωργιου'],
@@ -56,6 +63,7 @@ test.each([
   ['Müller', 'Müllerin'],
   ['Schmidt', 'chmidt'],
   ['Heide', 'von Heidenreich'],
+  ['Heydt-Großmann', 'Grossmannheydt'],
 ])('%s is not found as %s', (familyName, asked) => {
   expect(finds({ familyName: asked }, { familyName })).toBe(false);
 });
