@@ -69,7 +69,7 @@ const withoutHashes = (template: string): string =>
   template.replace(/\b[0-9a-f]{64}\b/g, 'hash').replace(/"[0-9a-f]{16}"/g, '"hash"');
 
 test.concurrent('the templates of production match their snapshots (after an intended change, run npm test -- infra/app.integration.test.ts -u)', {
-  timeout: 60_000,
+  timeout: 150_000,
 }, async ({ expect, onTestFinished }) => {
   const { templates, findings, said } = await synthesise({ stage: 'prod' }, onTestFinished, { isValidated: true });
   expect([...templates.keys()].sort(), said).toEqual([
@@ -85,7 +85,7 @@ test.concurrent('the templates of production match their snapshots (after an int
 });
 
 test.concurrent('a laptop gets the stacks that its emulator supports, the stage dev gets all stacks, all are clean and tagged', {
-  timeout: 60_000,
+  timeout: 150_000,
 }, async ({ onTestFinished }) => {
   const [laptop, dev] = await Promise.all([
     synthesise({ stage: 'local' }, onTestFinished, { isValidated: true }),
@@ -110,7 +110,7 @@ test.concurrent('a laptop gets the stacks that its emulator supports, the stage 
 });
 
 test.concurrent('a stage without settings is rejected, with a list of everything that is missing', {
-  timeout: 60_000,
+  timeout: 150_000,
 }, async ({ onTestFinished }) => {
   const missing = { stage: 'prod', OIDC_ISSUER: undefined, TEMPORAL_NAMESPACE: undefined };
   const { said, templates } = await synthesise(missing, onTestFinished);
@@ -154,7 +154,7 @@ function namesIn(template: string): string[] {
 }
 
 test.concurrent('every name in the templates of a second deployment begins with its own name', {
-  timeout: 60_000,
+  timeout: 150_000,
 }, async ({ expect, onTestFinished }) => {
   const { templates, said } = await synthesise(
     { stage: 'prod', deployment: 'kk-nord', 'kk-nord': { stage: 'prod' } },

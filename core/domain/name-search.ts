@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { dateOf } from './fhir/values.ts';
+import { dateOf, fieldsOf } from './fhir/values.ts';
 
 /** Most words of a name that are searched. The insurer's limit of a name is 200 characters. */
 const wordsMax = 8;
@@ -86,8 +85,7 @@ export interface SearchedPerson {
   readonly birthDate: string;
 }
 
-const text = z.string().catch('');
-const person = z.object({ familyName: text, givenName: text, birthDate: z.string() });
+const nameOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /**
  * Returns the searched fields of a list entry; undefined if it has no readable birth date. Insurers write an unknown month or
@@ -95,9 +93,10 @@ const person = z.object({ familyName: text, givenName: text, birthDate: z.string
  * @param body the entry as JSON text
  */
 export function searchedPerson(body: string): SearchedPerson | undefined {
-  const { data } = person.safeParse(JSON.parse(body));
-  const birthDate = dateOf(data?.birthDate);
-  return data === undefined || birthDate === undefined ? undefined : { ...data, birthDate };
+  const { familyName, givenName, birthDate: sent } = fieldsOf(JSON.parse(body));
+  const birthDate = dateOf(sent);
+  if (birthDate === undefined) return undefined;
+  return { familyName: nameOf(familyName), givenName: nameOf(givenName), birthDate };
 }
 
 /** What somebody searches for: the birth date, and the beginning of one name or of both. */

@@ -1,7 +1,7 @@
 import type { AccessEntry } from '../../core/domain/access.ts';
 import { verifyPerson } from '../../core/domain/access-log.ts';
 import { accessReport, type ReportFacts } from '../../core/domain/access-report.ts';
-import { readPeriod, refsOfPerson } from '../../core/stores/linked-access-logs.ts';
+import { type LogPositions, readPeriod, readTogether, refsOfPerson } from '../../core/stores/linked-access-logs.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
 import { emulatorOriginOf } from '../http/api-url.ts';
 import type { Call, Handler } from '../http/operation.ts';
@@ -9,6 +9,7 @@ import { Problem } from '../http/problems.ts';
 
 /** A report of so many entries takes seconds to write, and 29 s are the limit of API Gateway. */
 const entriesMax = 10_000;
+const entriesPerRead = 1_000;
 /** Long enough to begin the download, but too short to pass the link on. */
 const lifetimeSeconds = 300;
 

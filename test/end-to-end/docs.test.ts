@@ -109,13 +109,14 @@ test('the commands in the guide to the API work as documented', async () => {
     {}, // no check of all logs has run
     { changes: expect.any(Array), next: expect.any(String) },
     { changes: [], next: expect.any(String) },
+    { resourceType: 'Bundle' },
     { mediaType: 'application/pdf', href: expect.any(String) },
   ]);
   expect(readFileSync(join(testDir, 'auskunft.pdf')).subarray(0, 5).toString()).toBe('%PDF-');
-  const operations = answers.at(-6).entries.map(({ operation }: { operation: string }) => operation);
+  const operations = answers.at(-7).entries.map(({ operation }: { operation: string }) => operation);
   const accesses = ['lookup', 'found', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
   expect(operations).toEqual(expect.arrayContaining([...accesses, 'export']));
-  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-10).entry;
+  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-11).entry;
   expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
 });
 
