@@ -326,3 +326,17 @@ test('an attempt that learns nothing from Temporal stores no file after the expo
   await carryOn();
   expect(await stores.keysUnder(`exports/${exportId}/`)).toEqual([]);
 });
+
+test('a patient whose large master data is missing is skipped', async () => {
+  const refs = await storePatients(2);
+  const get: typeof stores.patients.get = async (patientRef) => {
+    if (patientRef === refs[0]) throw new PayloadError('missing');
+    return await stores.patients.get(patientRef);
+  };
+  const own = async (shard: string, after?: string) =>
+    refs.filter((ref) => ref.startsWith(shard) && (after === undefined || ref > after));
+  const patients = { ...stores.patients, get, listStored: own };
+  const { finish, read } = await openExport(refs, { more: { patients } });
+  await finish();
+  expect(await read()).toMatchObject({ state: 'completed', patients: 1, skipped: 1 });
+});

@@ -169,7 +169,11 @@ async function resourcesOf(
 ): Promise<FhirResource[] | 'unreadable' | undefined> {
   let unreadable: string | undefined;
   for (let reads = 0; reads < readsMax; reads++) {
-    const patient = await patients.get(patientRef);
+    const patient = await patients.get(patientRef).catch((error: unknown): 'unreadable' => {
+      if (error instanceof PayloadError) return 'unreadable'; // large master data; `get` has read again
+      throw error;
+    });
+    if (patient === 'unreadable') return patient;
     if (patient === undefined || patient.standing === 'inquiry') return undefined;
     if (unreadable !== undefined && patient.careVersion === unreadable) return 'unreadable'; // nothing has replaced it
     const coverage = coverageResource(patient, insurer);
