@@ -388,7 +388,7 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
     out: expect.stringMatching(/^saved .*report\.html: \d+ bytes\n$/),
   });
   expect(readFileSync(file, 'utf8')).toContain(
-    'Clara (user account clara, role: treatment) read your personal details',
+    'Clara (user account clara, role: clinician) read your personal details',
   );
   expect((await sync(['verify', patientRef])).out).toMatch(/whole and unchanged: \d{3} entries/);
   const dynamo = new DynamoDBClient({});
