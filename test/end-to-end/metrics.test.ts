@@ -1,4 +1,4 @@
-import { DeleteItemCommand, DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DeleteTableCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { Client as TemporalClient } from '@temporalio/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultDeployment } from '../../core/contract/deployment.ts';
@@ -93,6 +93,18 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   await eventually('CareRecordsOldestDays', (value) => value === 0);
   expect(lastOf('CareRecordsMedianDays')).toBe(0);
 
+  // a clinician finds somebody, and another system takes an export
+  const entry = day.insurer.patients().find((each) => each.kvnr === kvnr)?.entries[0] ?? '{}';
+  const { birthDate, familyName } = JSON.parse(entry) as Record<string, string>;
+  expect(await call('searchPatients', { body: { birthDate, familyName } })).toMatchObject({
+    json: { hits: [{ patientRef }] },
+  });
+  expect(await call('startExport')).toMatchObject({ status: 202 });
+  await eventually('ExportedPatients', (value = 0) => value > 0);
+  const exportsInProgress = async () =>
+    (await call('listExports')).json.exports.filter(({ state }: { state: string }) => state === 'running');
+  await expect.poll(exportsInProgress, { timeout: 30_000 }).toEqual([]);
+
   // somebody writes to Temporal without our key
   const foreign = new TemporalClient({ connection: day.client.connection, namespace: day.client.options.namespace });
   await foreign.workflow.getHandle(insurerLineId(insurerId)).signal('gateChanged', 'now');
@@ -111,6 +123,18 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   await dynamo.send(new DeleteTableCommand({ TableName: defaultTables.accessLog }));
   expect(await call('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);
+
+  // an export that cannot go on for a week fails
+  const { json: begun } = await call('startExport');
+  await dynamo.send(
+    new UpdateItemCommand({
+      TableName: defaultTables.syncRuns,
+      Key: { insurerId: { S: `${insurerId}#exports` }, runId: { S: begun.exportId } },
+      UpdateExpression: 'SET transactionTime = :weekAgo',
+      ExpressionAttributeValues: { ':weekAgo': { S: new Date(Date.now() - 7 * 24 * 3_600_000).toISOString() } },
+    }),
+  );
+  await eventually('ExportFailures', (value) => value === 1);
 
   const emitted = [...emittedByWorkers(), ...metricsIn(await lambdaLogLines())];
   for (const { namespace, name, unit, dimensions, values } of emitted) {
