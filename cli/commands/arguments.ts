@@ -70,7 +70,7 @@ export async function readPatient(argument: string | undefined): Promise<NamedPa
  */
 export async function readSearch(): Promise<PersonSearch> {
   const [typed, familyName, givenName] = await readLines([
-    'Date of birth (YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more): ',
+    'Birth date (YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more): ',
     'Family name, or its beginning: ',
     'Given name, or its beginning: ',
   ]);
@@ -78,7 +78,7 @@ export async function readSearch(): Promise<PersonSearch> {
   if (birthDate === undefined)
     throw new CommandError(
       'usage',
-      'a date of birth is needed: YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more',
+      'a birth date is needed: YYYY-MM-DD, or YYYY-MM or YYYY if the insurer knows no more',
     );
   if (!familyName && !givenName) throw new CommandError('usage', 'a family name or a given name is needed, or both');
   return { birthDate, ...(familyName && { familyName }), ...(givenName && { givenName }) };

@@ -22,7 +22,7 @@ test('a pause ends after a time, or at a moment with an offset', () => {
     expect(() => endOf(wrong)).toThrow(/Use 30min, 2h, 1d, or ISO 8601/);
 });
 
-test('a search takes a partial date of birth, and says what is missing', async () => {
+test('a search takes a partial birth date, and says what is missing', async () => {
   const searchIn = async (...lines: string[]) => {
     using _ = vi
       .spyOn(process, 'stdin', 'get')
@@ -36,7 +36,7 @@ test('a search takes a partial date of birth, and says what is missing', async (
   });
   expect(await searchIn('2016-00-00', '', 'Anna')).toEqual({ birthDate: '2016', givenName: 'Anna' });
   for (const wrong of ['', '07.03.1985', '1985-02-30'])
-    await expect(searchIn(wrong, 'Müll')).rejects.toThrow(/^a date of birth is needed: YYYY-MM-DD/);
+    await expect(searchIn(wrong, 'Müll')).rejects.toThrow(/^a birth date is needed: YYYY-MM-DD/);
   await expect(searchIn('1985-03-07')).rejects.toMatchObject({
     fault: 'usage',
     message: expect.stringContaining('a family name or a given name'),

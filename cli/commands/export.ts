@@ -85,12 +85,15 @@ async function findExport(api: Api, exportId: string | undefined): Promise<Expor
   return await api.get<ExportStatus>(`/exports/${newest.exportId}`);
 }
 
+const leftOut = (skipped: number): string =>
+  `${skipped} patients left out: their data cannot be read (log of the workers)`;
+
 function statusLines(found: ExportStatus): string[] {
   const { exportId, state, requestedBy, transactionTime, percent, patients, skipped, counts, changed } = found;
   const { filesExpireAt, failure } = found;
   return [
     `export ${exportId} is ${state}${failure === undefined ? '' : ` (${failure})`}: ${patients} patients, ${percent} %`,
-    ...(skipped > 0 ? [`  ${skipped} patients left out: their data cannot be read (log of the workers)`] : []),
+    ...(skipped > 0 ? [`  ${leftOut(skipped)}`] : []),
     `  requested by ${requestedBy} at ${transactionTime}`,
     ...(changed ? [`  last changed by ${changed.by} at ${changed.at}`] : []),
     `  ${Object.entries(counts)
@@ -102,7 +105,7 @@ function statusLines(found: ExportStatus): string[] {
 
 /** Downloads all files, with new links before the old ones expire. */
 async function download(api: Api, folder: string, wanted: string | undefined): Promise<void> {
-  const { exportId, state, output } = await findExport(api, wanted);
+  const { exportId, state, skipped, output } = await findExport(api, wanted);
   if (output === undefined) {
     const why = state === 'completed' ? 'only the caller who has started it gets its files' : `it is ${state}`;
     throw new CommandError('failed', `export ${exportId} has no files for you: ${why}.`);
@@ -121,4 +124,5 @@ async function download(api: Api, folder: string, wanted: string | undefined): P
     await writeFile(join(folder, `${type}-${String(number).padStart(5, '0')}.ndjson`), text, { mode: 0o600 });
   }
   say(`${output.length} files of export ${exportId} are in ${folder}`);
+  if (skipped > 0) say(`${leftOut(skipped)}. They are stored: remove nobody who is missing in these files.`);
 }

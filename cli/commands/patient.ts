@@ -25,13 +25,13 @@ export function addPatientCommands(program: Command): void {
   program
     .command('find')
     .description(
-      'find people by date of birth and the beginning of a name: asks for them, or reads them from stdin, one a line; each person found has an entry in their access log',
+      'find people by birth date and the beginning of a name: asks for them, or reads them from stdin, one a line; each person found has an entry in their access log',
     )
     .action(async () => {
       const api = findApi(process.env, 'clinician');
       const { hits, tooMany } = await api.post<FoundPeople>('/patients/search', await readSearch());
       if (tooMany) throw new CommandError('failed', 'more than 20 people fit: use more letters, or both names');
-      if (hits.length === 0) throw new CommandError('notFound', 'nobody stored has this date of birth and name');
+      if (hits.length === 0) throw new CommandError('notFound', 'nobody stored has this birth date and name');
       for (const { patientRef, birthDate, familyName, givenName } of hits)
         process.stdout.write(`${[patientRef, birthDate, familyName, givenName].map(onOneLine).join('\t')}\n`);
     });

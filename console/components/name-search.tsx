@@ -10,7 +10,7 @@ import { typedDateMax, typedDateOf } from './typed-date.ts';
 
 const nothing = { birthDate: '', familyName: '', givenName: '' };
 
-/** Finds people by date of birth and name, which are sent only in a request body. */
+/** Finds people by birth date and name, which are sent only in a request body. */
 export function NameSearch() {
   const { t, formats } = useLocale();
   const [typed, setTyped] = useState(nothing);

@@ -4,7 +4,7 @@ import { dateOf } from '../../core/domain/fhir/values.ts';
 export const typedDateMax = 12;
 
 /**
- * Returns a typed date of birth as YYYY-MM-DD, or a partial one as YYYY-MM or YYYY; undefined if it is no date. Both `7.3.1985` and
+ * Returns a typed birth date as YYYY-MM-DD, or a partial one as YYYY-MM or YYYY; undefined if it is no date. Both `7.3.1985` and
  * `1985-03-07` are read in every language. Slashes are not, as 03/07 is July to some, and March to others. An unknown month or
  * day may be 00.
  */

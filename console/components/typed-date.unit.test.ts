@@ -15,7 +15,7 @@ test.each([
   ['00.2016', '2016'],
   ['2016-00', '2016'],
   ['2016-00-00', '2016'],
-])('%s is the date of birth %s', (typed, date) => {
+])('%s is the birth date %s', (typed, date) => {
   expect(typedDateOf(typed)).toBe(date);
 });
 
@@ -30,6 +30,6 @@ test.each([
   '0000',
   '1.00.2016',
   'März 1985',
-])('%j is no date of birth', (typed) => {
+])('%j is no birth date', (typed) => {
   expect(typedDateOf(typed)).toBeUndefined();
 });

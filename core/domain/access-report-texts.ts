@@ -205,7 +205,7 @@ const en: ReportTexts = {
   ],
   verificationTitle: 'Is this log complete?',
   verificationLead:
-    'The entries are linked to a chain by checksums: each checksum depends on all entries before. Whoever changes or removes an entry later breaks the chain. When this report was made, the whole log was verified and compared with its anchors, and so were the entries outside the period.',
+    'The entries are linked to a chain by checksums: each checksum depends on all entries before. If somebody changes or removes an entry later, the chain breaks. When this report was made, the whole log was verified and compared with its anchors, and so were the entries outside the period.',
   logOf: (ref) => `Log of the pseudonym ${ref}`,
   valid: (entries) =>
     entries === 1

@@ -202,10 +202,10 @@ export const roleTexts: Readonly<Record<AccessRole, RoleTexts>> = {
     purpose: { de: 'Kontrolle der Zugriffe, Auskunft an Sie', en: 'control of accesses, information for you' },
   },
   integration: {
-    meaning: 'Another system that takes over changes and exports.',
+    meaning: 'Another system that follows changes, reads patients and takes exports.',
     purpose: {
-      de: 'Übernahme Ihrer Daten in ein System, das an Ihrer Versorgung beteiligt ist',
-      en: 'taking your data over into a system that takes part in your care',
+      de: 'Übernahme Ihrer Daten in ein anderes System',
+      en: 'taking your data over into another system',
     },
   },
   system: {

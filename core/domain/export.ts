@@ -9,7 +9,10 @@ export type ExportedType = (typeof exportedTypes)[number];
 export const exportStates = ['running', 'paused', 'completed', 'failed', 'cancelled', 'expired'] as const;
 export type ExportState = (typeof exportStates)[number];
 
-/** `too-old`: it has not ended within a week; `batch-failed`: one batch failed again and again, and the log has the error. */
+/**
+ * `too-old`: it has not ended within six days; `batch-failed`: one batch failed again and again, and the log has the error;
+ * `not-started`: Temporal did not answer the request that was to start it.
+ */
 export const exportFailures = ['too-old', 'batch-failed', 'not-started'] as const;
 export type ExportFailure = (typeof exportFailures)[number];
 

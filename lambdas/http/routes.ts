@@ -409,7 +409,7 @@ export const operations = {
     method: 'GET',
     path: '/fhir/Patient/{patientRef}/$everything',
     group: 'fhir',
-    roles: ['clinician', 'integration'], // the others read what has changed: GET /changes
+    roles: ['clinician', 'integration'], // integration reads whom a change names
     summary: 'Returns a patient with their insurance, Versorgungen and documents as FHIR R4',
     params: schemas.patientPath,
     query: schemas.fhirPageQuery,
@@ -579,7 +579,11 @@ export const operations = {
     roles: ['integration', 'operator'],
     summary: 'Cancels an export, or deletes the files of a completed one',
     params: schemas.exportPath,
-    answer: { status: 200, description: 'The export is cancelled, and has no files.', schema: schemas.exportStatus },
+    answer: {
+      status: 200,
+      description: 'The export is cancelled. Its files will be deleted.',
+      schema: schemas.exportStatus,
+    },
     problems: ['export-unknown', 'export-ended', 'storage-unavailable', 'unavailable'],
   },
   decodePayloads: {

@@ -165,7 +165,7 @@ export const searchBody = z
       .refine((date) => dateOf(date) === date, 'is a date, YYYY-MM-DD')
       .meta({
         description:
-          'The exact date of birth. YYYY-MM or YYYY finds people of whom the insurer knows no more; an unknown month or day may also be 00.',
+          'The exact birth date. YYYY-MM or YYYY finds people of whom the insurer knows no more; an unknown month or day may also be 00.',
         pattern: '^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$',
         example: '1985-03-07',
       }),
@@ -765,7 +765,7 @@ export const accessReportBody = z
   .refine(isPeriod, notBeforeFrom);
 export const accessReport = z
   .object({
-    href: z.url().meta({ description: 'Address of the document. Needs no token, and must not be passed on.' }),
+    href: z.url().meta({ description: 'Link to the document. Needs no token, and must not be passed on.' }),
     fileName: z.string().meta({ example: 'auskunft-5d41402a-2026-11-30.pdf' }),
     mediaType: z.string().meta({ example: 'application/pdf' }),
     sizeBytes: count,
@@ -773,7 +773,7 @@ export const accessReport = z
       .string()
       .regex(/^[0-9a-f]{64}$/)
       .meta({ description: 'SHA-256 of the document, in hex.' }),
-    expiresAt: time.meta({ description: 'From this time on, the address is not valid any more.' }),
+    expiresAt: time.meta({ description: 'From this time on, the link is not valid any more.' }),
   })
   .meta({ id: 'AccessReport' });
 const accessEntry = z
@@ -974,7 +974,10 @@ export const exportStatus = z
       .meta({ description: 'Who paused, resumed or cancelled it last, and when.' }),
     finishedAt: time.optional(),
     filesExpireAt: time.optional().meta({ description: 'When the files are deleted. Only of a completed export.' }),
-    failure: z.enum(exportFailures).optional(),
+    failure: z.enum(exportFailures).optional().meta({
+      description:
+        'Why it has failed. `too-old`: it has not ended within six days; `batch-failed`: one batch failed for an hour; `not-started`: Temporal did not answer the request that was to start it, which got 503.',
+    }),
     output: z
       .array(
         z.object({

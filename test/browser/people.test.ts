@@ -536,7 +536,7 @@ test('a PDF and a picture are shown in the page, and it says so if the bytes are
   await page.context().close();
 });
 
-test('a clinician finds a person by date of birth and name with the keyboard, and opens the record', async () => {
+test('a clinician finds a person by birth date and name with the keyboard, and opens the record', async () => {
   const { familyName, givenName, birthDate } = JSON.parse(
     findPatient((each) => /"birthDate":"\d{4}-(?!00)/.test(each.entries[0] ?? '')).entries[0] ?? '{}',
   ) as Record<'familyName' | 'givenName' | 'birthDate', string>;

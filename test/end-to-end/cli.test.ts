@@ -227,7 +227,7 @@ test('without an argument, the KVNR is read from standard input, also in lower c
   expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
 });
 
-test('find reads date of birth and names from standard input, and prints who is found', async () => {
+test('find reads birth date and names from standard input, and prints who is found', async () => {
   const sent = insurer
     .patients()
     .find(({ kind, entries }) => kind === 'ok' && /"birthDate":"\d{4}-(?!00)/.test(entries[0] ?? ''));

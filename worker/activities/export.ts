@@ -184,7 +184,11 @@ async function resourcesOf(
   throw new Error('the care records of a patient were replaced during each read');
 }
 
-/** @returns undefined if something of the version is missing or damaged, mostly because another version has replaced it */
+/**
+ * Reads the current care records of a patient as FHIR resources.
+ * @returns undefined if something of the version is missing or damaged, mostly because another version has replaced it. If not,
+ *   the patient is skipped, as with master data that cannot be read
+ */
 async function careResources(
   careRecords: ExportDeps['careRecords'],
   { patientRef, careVersion, careRecordsAsOf: receivedAt }: StoredPatient,
