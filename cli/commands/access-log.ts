@@ -3,9 +3,10 @@ import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { ContentLink } from '../../core/contract/document-content.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import type { LogProblem, PersonVerification } from '../../core/domain/access-log.ts';
+import type { PersonVerification } from '../../core/domain/access-log.ts';
 import type { AccessLogCheck } from '../../core/domain/access-log-check.ts';
 import {
+  logProblemTexts,
   type ReportFormat,
   type ReportLanguage,
   reportFormats,
@@ -73,7 +74,7 @@ export function addAccessLogCommands(program: Command): void {
           );
       for (const { valid, firstBrokenSeq, problem = 'changed', patientRef } of logs) {
         if (valid) continue;
-        const what = `entry ${firstBrokenSeq} ${brokenWords[problem]}`;
+        const what = `entry ${firstBrokenSeq} ${logProblemTexts[problem].en}`;
         throw new CommandError('failed', `the access log${of(patientRef)} is broken: ${what}`);
       }
     });
@@ -132,16 +133,9 @@ async function checkLogs({ start, json }: CheckOptions): Promise<void> {
   const time = finishedAt === undefined ? `since ${startedAt}` : `from ${startedAt} to ${finishedAt}`;
   say(`check of all access logs ${state}, ${time}: ${logs} logs, ${entries} entries, ${unanchored} without an anchor`);
   for (const { patientRef, firstBrokenSeq, problem } of broken)
-    say(`${patientRef}: entry ${firstBrokenSeq} ${brokenWords[problem]}`);
+    say(`${patientRef}: entry ${firstBrokenSeq} ${logProblemTexts[problem].en}`);
   if (brokenLogs > 0) throw new CommandError('failed', `${brokenLogs} access logs are broken`);
 }
-
-const brokenWords: Readonly<Record<LogProblem, string>> = {
-  changed: 'is not as it was written',
-  missing: 'was removed before it expired',
-  'differs-from-anchor': 'was replaced: it differs from its anchor',
-  'anchored-twice': 'was written twice, with different content',
-};
 
 /** Returns all pages as one Bundle. */
 async function readBundle(api: Api, path: string): Promise<object> {

@@ -42,7 +42,7 @@ export function KvnrForm({ onFound, unknown, canAsk = false }: KvnrFormProps) {
   return (
     <>
       <Form
-        className="kvnr-form"
+        className="find-form"
         validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault();

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
-import { foldedWords } from '../../core/domain/name-search.ts';
+import { hasLetters } from '../../core/domain/name-search.ts';
 import { useSearch } from '../api/queries.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
@@ -18,12 +18,16 @@ export function NameSearch() {
   const search = useSearch();
   const birthDate = typedDateOf(typed.birthDate);
   const isNoDate = isDateChecked && typed.birthDate !== '' && birthDate === undefined;
-  const hasName = foldedWords(typed.familyName).length + foldedWords(typed.givenName).length > 0;
+  const hasName = hasLetters(typed.familyName) || hasLetters(typed.givenName);
+  const edit = (change: Partial<typeof nothing>) => {
+    setTyped({ ...typed, ...change });
+    search.reset(); // hits of another person would look like hits of this one
+  };
   const textFor = (field: 'familyName' | 'givenName') => (
     <TextField
       className="field"
       value={typed[field]}
-      onChange={(text) => setTyped({ ...typed, [field]: text })}
+      onChange={(text) => edit({ [field]: text })}
       maxLength={200}
       autoComplete="off"
       spellCheck="false"
@@ -38,7 +42,7 @@ export function NameSearch() {
       <h2 id="search-title">{t.patient.search.title}</h2>
       <p className="hint">{t.patient.search.lead}</p>
       <Form
-        className="kvnr-form"
+        className="find-form"
         validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault();
@@ -47,8 +51,8 @@ export function NameSearch() {
           const { familyName, givenName } = typed;
           search.mutate({
             birthDate,
-            ...(foldedWords(familyName).length > 0 && { familyName }),
-            ...(foldedWords(givenName).length > 0 && { givenName }),
+            ...(hasLetters(familyName) && { familyName }),
+            ...(hasLetters(givenName) && { givenName }),
           });
         }}
       >
@@ -56,7 +60,7 @@ export function NameSearch() {
           className="field"
           value={typed.birthDate}
           onChange={(text) => {
-            setTyped({ ...typed, birthDate: text });
+            edit({ birthDate: text });
             setDateChecked(false);
           }}
           onBlur={() => setDateChecked(true)}

@@ -44,7 +44,7 @@ function PseudonymForm() {
   const isWrong = ref !== '' && (!/^[0-9a-f]*$/.test(ref) || ref.length > 32);
   return (
     <Form
-      className="kvnr-form"
+      className="find-form"
       onSubmit={(event) => {
         event.preventDefault();
         if (isPatientRef(ref)) navigateTo('access-log', ref);

@@ -55,15 +55,25 @@ const countsOf = ({ runId, startedAt, finishedAt, patients, careRecords }: Progr
 /** Returns what a write of the gate tells others. Most writes are renewals of the lease, and tell nothing. */
 export function lineFacts(before: Gate | undefined, after: Gate | undefined): readonly Fact[] {
   if (after === undefined) return [];
-  const { insurerId: subject, state, by, since = '', cooldown, cooldownMs } = after;
+  const { insurerId: subject, state, by, cooldown, cooldownMs } = after;
   const who = by === lineItself ? 'system' : 'operator';
   const until = opensAtOf(after);
   const facts: Fact[] = [];
   if (state === 'paused' && (before?.state !== 'paused' || opensAtOf(before) !== until))
-    facts.push({ name: 'line.paused', subject, data: { by: who, since, ...(until !== undefined && { until }) } });
+    facts.push({
+      name: 'line.paused',
+      subject,
+      data: { by: who, since: changedAt(after), ...(until !== undefined && { until }) },
+    });
   if (state === 'open' && before?.state === 'paused')
-    facts.push({ name: 'line.resumed', subject, data: { by: who, at: since } });
+    facts.push({ name: 'line.resumed', subject, data: { by: who, at: changedAt(after) } });
   if (cooldown !== undefined && cooldownMs > 0 && cooldown.since !== before?.cooldown?.since)
     facts.push({ name: 'line.cooling-down', subject, data: cooldown });
   return facts;
+}
+
+/** Returns when the line was paused or resumed. @throws Error if the gate does not say so */
+function changedAt({ since }: Gate): string {
+  if (since === undefined) throw new Error('the gate of a line that was paused or resumed does not say when');
+  return since;
 }

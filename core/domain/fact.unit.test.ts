@@ -72,6 +72,11 @@ test('a pause by the line itself says so, and another end of a timed pause is a 
   ]);
 });
 
+test('a pause without its time is no event, but an error', () => {
+  const { since: _, ...timeless } = after(open, pause);
+  expect(() => lineFacts(open, timeless)).toThrow('does not say when');
+});
+
 test('a cooldown is one fact, and the next one another', () => {
   const cooldown = { reason: 'busy', since: at, until: '2026-11-30T02:01:00.000Z' } as const;
   const cooling = after(open, { kind: 'cooldown', cooldownMs: 60_000, cooldown });

@@ -39,15 +39,15 @@ function plainWords(name: string, separator: RegExp): string[] {
     .slice(0, wordsMax);
 }
 
-/** `ae`, `oe` and `ue` become one letter everywhere. Takes words joined before, as the letters of two words can be such a pair. */
+/**
+ * `ae`, `oe` and `ue` become one letter everywhere: Müller, Mueller and MULLER are `muller`, and Bauer is `baur`. What a
+ * beginning of a name folds to is a beginning of what the whole name folds to. Takes words joined before, as the letters of two
+ * words can be such a pair.
+ */
 const foldUmlauts = (word: string): string => word.replace(/([aou])e/g, '$1');
 
-/**
- * Returns the words of a name without what people write in several ways: case, diacritics, apostrophes and dots. Müller,
- * Mueller and MULLER are `muller`, as `ae`, `oe` and `ue` become one letter everywhere: Bauer is `baur` here. What a beginning
- * of a name folds to is a beginning of what the whole name folds to.
- */
-export const foldedWords = (name: string): string[] => plainWords(name, blanksAndHyphens).map(foldUmlauts);
+/** Returns whether somebody can be found by a name: it has a letter or a digit. */
+export const hasLetters = (name: string): boolean => plainWords(name, blanksAndHyphens).length > 0;
 
 /**
  * Returns the words by which a stored name is found: each one, joined with all that follow. Its beginnings are those of the word

@@ -1,3 +1,5 @@
+import type { WrittenAt } from './event.ts';
+
 /**
  * `imported`: a reader finds the patient from now on; `changed`: the list entry is another one, or a provisional patient
  * has one now; `removed`: no reader finds the patient any more; `care-records-updated`: a new version of the care records
@@ -53,23 +55,10 @@ export interface RecordedChange extends PatientChange {
   readonly id: string;
 }
 
-/** A write of an item of Patients, as the stream of the table reports it. */
-export interface PatientStreamRecord {
-  /** unique among all writes of the table */
-  readonly eventID?: string | undefined;
-  readonly dynamodb?:
-    | {
-        /** epoch second */
-        readonly ApproximateCreationDateTime?: number | undefined;
-        readonly OldImage?: PatientImage | undefined;
-        readonly NewImage?: PatientImage | undefined;
-      }
-    | undefined;
-}
-
-/** Returns what a write means to others, with IDs. A repeated call returns the same. */
-export function recordedChangesOf({ eventID = '', dynamodb }: PatientStreamRecord): readonly RecordedChange[] {
-  const at = new Date((dynamodb?.ApproximateCreationDateTime ?? 0) * 1_000).toISOString();
-  const changes = patientChangesOf(dynamodb?.OldImage, dynamodb?.NewImage, at);
-  return changes.map((change) => ({ id: `${eventID}-${change.what}`, ...change }));
-}
+/** Returns what a write of an item of Patients means to others, with IDs. A repeated call returns the same. */
+export const recordedChangesOf = (
+  before: PatientImage | undefined,
+  after: PatientImage | undefined,
+  { recordId, at }: Pick<WrittenAt, 'recordId' | 'at'>,
+): readonly RecordedChange[] =>
+  patientChangesOf(before, after, at).map((change) => ({ id: `${recordId}-${change.what}`, ...change }));

@@ -16,6 +16,7 @@ import {
   type ExportFile,
   type ExportState,
   exportedTypes,
+  isExportInProgress,
 } from '../domain/export.ts';
 import { batchWrite } from './batch-write.ts';
 import { type Bucket, deletePrefix, linksToFiles, putObject } from './objects.ts';
@@ -173,8 +174,8 @@ export function createExportsStore(
     async change(insurerId, exportId, from, { state, changed, finishedAt, failure }) {
       const set = { changed, finishedAt, failure };
       const given = Object.entries(set).filter(([, value]) => value !== undefined);
-      const wasUnderWay = from.every((each) => each === 'running' || each === 'paused');
-      const ends = wasUnderWay && state !== 'running' && state !== 'paused';
+      const wasInProgress = from.every((each) => isExportInProgress({ state: each }));
+      const ends = wasInProgress && !isExportInProgress({ state });
       return await writeAll([
         {
           Update: {

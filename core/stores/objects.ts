@@ -94,6 +94,22 @@ export async function hasObject({ s3, name }: Bucket, key: string): Promise<bool
   }
 }
 
+/** Signs with the client of a bucket, or with one of its own if the reader has another origin of S3. */
+async function withSigner<Signed>(
+  s3: S3Client,
+  origin: string | undefined,
+  sign: (signer: S3Client) => Promise<Signed>,
+): Promise<Signed> {
+  if (origin === undefined) return await sign(s3);
+  const { region, credentials } = s3.config;
+  const signer = new S3Client({ region, credentials, endpoint: origin, forcePathStyle: true });
+  try {
+    return await sign(signer);
+  } finally {
+    signer.destroy();
+  }
+}
+
 /**
  * Returns a presigned URL of an object. Everybody who has the URL can read the object, so it must not be logged.
  * @param mediaType of the answer, which is then an attachment without a name; default: the headers that the object was stored with.
@@ -113,14 +129,11 @@ export async function linkToObject(
     ...(mediaType !== undefined && { ResponseContentType: mediaType, ResponseContentDisposition: 'attachment' }),
     ResponseCacheControl: 'no-store',
   });
-  if (origin === undefined) return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });
-  const { region, credentials } = s3.config;
-  const signer = new S3Client({ region, credentials, endpoint: origin, forcePathStyle: true });
-  try {
-    return await getSignedUrl(signer, command, { expiresIn: lifetimeSeconds });
-  } finally {
-    signer.destroy();
-  }
+  return await withSigner(
+    s3,
+    origin,
+    async (signer) => await getSignedUrl(signer, command, { expiresIn: lifetimeSeconds }),
+  );
 }
 
 /**
@@ -134,10 +147,7 @@ export async function linksToFiles(
   lifetimeSeconds: number,
   origin?: string,
 ): Promise<string[]> {
-  const { region, credentials } = s3.config;
-  const signer =
-    origin === undefined ? s3 : new S3Client({ region, credentials, endpoint: origin, forcePathStyle: true });
-  try {
+  return await withSigner(s3, origin, async (signer) => {
     const links = files.map(async ({ key, mediaType, fileName }) => {
       const command = new GetObjectCommand({
         Bucket: name,
@@ -149,9 +159,7 @@ export async function linksToFiles(
       return await getSignedUrl(signer, command, { expiresIn: lifetimeSeconds });
     });
     return await Promise.all(links);
-  } finally {
-    if (signer !== s3) signer.destroy();
-  }
+  });
 }
 
 /** Lists the keys under a prefix, in order. */

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Kvnr } from '../domain/kvnr.ts';
 import { shardOf } from '../domain/shard.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
-import { type ListedPatient, PatientChanged, type SeenItem, type ShardItem } from './patients.ts';
+import { createPatientsStore, type ListedPatient, PatientChanged, type SeenItem, type ShardItem } from './patients.ts';
 import { defaultTables } from './tables.ts';
 import type { WriteGuard } from './write-guard.ts';
 
@@ -115,9 +115,10 @@ test('an entry too large for an item is stored in parts, which are replaced in o
   expect(await partsOf(patientRef)).toEqual([]);
 });
 
-test('a large entry that 0.2.0 has put into the bucket can be read, and its object is deleted when it is replaced', async () => {
+/** Stores a patient whose entry is an object in the bucket, as 0.2.0 has stored large ones. */
+async function newPatientOf020(body: string): Promise<string> {
   const patientRef = await newPatient();
-  const bodyRef = await documents.put(patientRef, 'entry/list-1', large('äx'));
+  const bodyRef = await documents.put(patientRef, 'entry/list-1', body);
   const of020 = new UpdateCommand({
     TableName: defaultTables.patients,
     Key: { shard: shardOf(patientRef), patientRef },
@@ -126,10 +127,43 @@ test('a large entry that 0.2.0 has put into the bucket can be read, and its obje
     ExpressionAttributeValues: { ':bodyRef': bodyRef },
   });
   await dynamo.send(of020);
+  return patientRef;
+}
+
+test('a large entry that 0.2.0 has put into the bucket can be read, and its object is deleted when it is replaced', async () => {
+  const patientRef = await newPatientOf020(large('äx'));
   expect((await patients.get(patientRef))?.body).toBe(large('äx'));
   await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2', await seenOf(patientRef));
   expect((await patients.get(patientRef))?.body).toBe(large('öy'));
   expect(await keysUnder(`documents/${patientRef}/`)).toEqual([]);
+});
+
+test.each([
+  ['a large one', large('öy')],
+  ['a small one', '{"small":1.0}'],
+])('if a list replaces a large entry of 0.2.0 with %s while it is read, the new one is returned', async (_, body) => {
+  const patientRef = await newPatientOf020(large('äx'));
+  let reads = 0;
+  const overtaken = createPatientsStore(
+    dynamo,
+    {
+      ...documents,
+      async get(reference) {
+        reads += 1;
+        await patients.storeChanged([listed(patientRef, body, 'new')], 'list-2', await seenOf(patientRef));
+        return await documents.get(reference);
+      },
+    },
+    defaultTables,
+  );
+  expect(await overtaken.get(patientRef)).toMatchObject({ body, contentHash: 'new' });
+  expect(reads).toBe(1);
+});
+
+test('a large entry of 0.2.0 whose object is gone is missing, if no list has replaced it', async () => {
+  const patientRef = await newPatientOf020(large('äx'));
+  await documents.deleteKeys(await keysUnder(`documents/${patientRef}/`));
+  await expect(patients.get(patientRef)).rejects.toMatchObject({ name: 'PayloadError', fault: 'missing' });
 });
 
 test('changed master data keeps the care records and their state, but a failed patient becomes pending', async () => {

@@ -516,18 +516,28 @@ export function createPatientsStore(
     return item?.kvnr === undefined ? undefined : item; // undefined for a tombstone
   };
 
-  /** @throws PayloadError `missing` if the parts of the entry are gone, although the patient has not changed */
+  /** Reads a large entry; undefined if its parts, or the object of 0.2.0, are gone. @throws PayloadError `corrupt` */
+  const readLarge = async ({ patientRef, bodyParts, bodyRef }: PatientItem): Promise<string | undefined> => {
+    if (bodyParts) return await readEntry(dynamo, careRecordsTable, patientRef, bodyParts);
+    if (bodyRef === undefined) return undefined;
+    return await documents.get(bodyRef).catch((error: unknown) => {
+      if (error instanceof PayloadError && error.fault === 'missing') return undefined;
+      throw error;
+    });
+  };
+
+  /** @throws PayloadError `missing` if a large entry is gone, although the patient has not changed; `corrupt` */
   const readWithBody = async (patientRef: string) => {
-    let missing: number | undefined;
+    let missing: number | string | undefined;
     for (;;) {
       const item = await readItem(patientRef);
       if (item === undefined || item.removing) return undefined;
-      const { bodyParts, bodyRef, body } = item;
-      if (bodyParts === undefined) return { item, body: bodyRef ? await documents.get(bodyRef) : body };
-      const entry = await readEntry(dynamo, careRecordsTable, patientRef, bodyParts);
+      const place = item.bodyParts?.revision ?? item.bodyRef?.key;
+      if (place === undefined) return { item, body: item.body };
+      const entry = await readLarge(item);
       if (entry !== undefined) return { item, body: entry };
-      if (missing === bodyParts.revision) throw new PayloadError('missing');
-      missing = bodyParts.revision; // a list has replaced the entry between the reads
+      if (missing === place) throw new PayloadError('missing');
+      missing = place; // a list has replaced the entry between the reads
     }
   };
 

@@ -4,7 +4,7 @@ import { readConfig } from '../../core/config.ts';
 import { eventsOf } from '../../core/domain/event.ts';
 import { promptly } from '../../core/stores/open-stores.ts';
 import { publish } from '../events/publish.ts';
-import { factsOf, type StreamRecord, writtenAt } from '../events/stream-record.ts';
+import { factsOf, recordsOf, writtenAt } from '../events/stream-record.ts';
 import { metrics } from '../observability.ts';
 
 const settings = z.object({
@@ -25,9 +25,9 @@ const bridge = new EventBridgeClient({ region, ...promptly });
  * Publishes what the streams of Patients, SyncRuns and Line report. Throws if the bus has not taken everything, so that
  * Lambda repeats the batch. Its events have the same IDs then.
  */
-export async function handler({ Records }: { readonly Records: readonly StreamRecord[] }): Promise<void> {
+export async function handler(event: unknown): Promise<void> {
   const owner = `${DEPLOYMENT}/${insurerId}`;
-  const events = Records.flatMap((record) => eventsOf(factsOf(record, insurerId), writtenAt(record), owner));
+  const events = recordsOf(event).flatMap((record) => eventsOf(factsOf(record, insurerId), writtenAt(record), owner));
   if (events.length === 0) return;
   await publish(bridge, bus, events);
   metrics.emit({ EventsPublished: events.length });

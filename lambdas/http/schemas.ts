@@ -11,7 +11,7 @@ import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
-import { foldedWords } from '../../core/domain/name-search.ts';
+import { hasLetters } from '../../core/domain/name-search.ts';
 import { patientChangeKinds } from '../../core/domain/patient-change.ts';
 import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
 import { reportedProblemsMax } from '../../core/domain/quality.ts';
@@ -146,16 +146,11 @@ export const removalsBody = z
   })
   .meta({ example: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' } });
 export const lookupBody = z.strictObject({ kvnr }).meta({ example: { kvnr: 'A123456780' } });
-const searchedName = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine((name) => foldedWords(name).length > 0, 'has a letter')
-  .meta({
-    description:
-      'The beginning of the name, or of any word of it. Case, diacritics, hyphens and apostrophes do not matter: Müller, Mueller and muller are equal.',
-    example: 'Müll',
-  });
+const searchedName = z.string().min(1).max(200).refine(hasLetters, 'has a letter').meta({
+  description:
+    'The beginning of the name, or of any word of it. Case, diacritics, hyphens and apostrophes do not matter: Müller, Mueller and muller are equal.',
+  example: 'Müll',
+});
 export const searchBody = z
   .strictObject({
     birthDate: z

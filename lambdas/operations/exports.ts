@@ -78,11 +78,11 @@ export const startExport: Handler<'startExport'> = async (call, clients) => {
     counts: Object.fromEntries(exportedTypes.map((type) => [type, 0])) as Export['counts'],
   };
   const { exportId } = begun;
-  const underWay = await stores.exports.begin(config.INSURER_ID, begun);
-  if (underWay !== undefined) {
-    await wake(clients, underWay);
-    const detail = `Wait for the export ${underWay}, or cancel it.`;
-    throw new Problem('export-in-progress', { detail, exportId: underWay });
+  const inProgress = await stores.exports.begin(config.INSURER_ID, begun);
+  if (inProgress !== undefined) {
+    await wake(clients, inProgress);
+    const detail = `Wait for the export ${inProgress}, or cancel it.`;
+    throw new Problem('export-in-progress', { detail, exportId: inProgress });
   }
   try {
     await wake(clients, exportId);

@@ -1,3 +1,4 @@
+import { roleNames } from '../../core/domain/role-names.ts';
 import { demoPeople } from './demo-users.ts';
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -8,26 +9,12 @@ const messages = {
     signOut: 'Abmelden',
     warning:
       'Dieser Anmeldedienst ist nur zum Ausprobieren. Alle, die diese Seite erreichen, können sich als jede dieser Personen anmelden.',
-    roles: {
-      clinician: 'Behandlung',
-      operator: 'Betrieb',
-      management: 'Geschäftsleitung',
-      auditor: 'Datenschutz',
-      integration: 'Schnittstelle',
-    },
   },
   en: {
     signInAs: 'Sign in as',
     signOut: 'Sign out',
     warning:
       'This sign-in service is for trying out epa-sync only. Everyone who can reach this page can sign in as any of these people.',
-    roles: {
-      clinician: 'clinician',
-      operator: 'operator',
-      management: 'management',
-      auditor: 'auditor',
-      integration: 'integration',
-    },
   },
 } as const;
 type Language = keyof typeof messages;
@@ -43,10 +30,10 @@ const head = (language: Language, title: string): string => `<!doctype html>
 
 /** Returns a page with one button for each demo user. @param action the URL that the form is sent to */
 export function loginPage(action: string, language: Language): string {
-  const { signInAs, warning, roles } = messages[language];
+  const { signInAs, warning } = messages[language];
   const buttons = (Object.keys(demoPeople) as (keyof typeof demoPeople)[]).map((role) => {
     const { sub, name } = demoPeople[role];
-    return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${roles[role]}</button>`;
+    return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${roleNames[language][role]}</button>`;
   });
   return `${head(language, signInAs)}
 <style>

@@ -546,7 +546,13 @@ test('a clinician finds a person by birth date and name with the keyboard, and o
   await page.keyboard.press('Enter');
   await page.getByText('Eine Person gefunden').waitFor();
   expect(page.url()).not.toContain(birthDate);
-  await page.getByRole('link', { name: `${familyName}, ${givenName}` }).press('Enter');
+  const found = page.getByRole('link', { name: `${familyName}, ${givenName}` });
+  await found.waitFor();
+  await page.getByLabel('Vorname').fill('x');
+  await found.waitFor({ state: 'detached' }); // the next person is being typed
+  await page.getByLabel('Vorname').fill('');
+  await page.keyboard.press('Enter');
+  await found.press('Enter');
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
 });
 

@@ -397,14 +397,14 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   await dynamo.send(new DeleteItemCommand({ TableName: defaultTables.accessLog, Key }));
   expect(await sync(['verify', patientRef])).toMatchObject({
     exitCode: 1,
-    errors: 'epa-sync: the access log is broken: entry 17 was removed before it expired\n',
+    errors: 'epa-sync: the access log is broken: entry 17 was removed before its time\n',
   });
   expect((await sync(['check-logs'])).out).toBe('no check of the access logs yet. Start one with --start.\n');
   expect((await sync(['check-logs', '--start'])).out).toBe('a check of all access logs is in progress\n');
   const checked = async () => await sync(['check-logs']);
   await expect.poll(async () => (await checked()).out, { timeout: 60_000, interval: 1_000 }).toContain(' completed, ');
   const { exitCode, out, errors } = await checked();
-  expect(out).toContain(`${patientRef}: entry 17 was removed before it expired\n`);
+  expect(out).toContain(`${patientRef}: entry 17 was removed before its time\n`);
   expect({ exitCode, errors }).toEqual({ exitCode: 1, errors: 'epa-sync: 1 access logs are broken\n' });
 });
 
