@@ -9,7 +9,7 @@ const item = {
   contentHash: { S: 'h' },
   revision: { N: '1' },
 };
-/** A record as Lambda passes it, with fields that nobody reads. */
+/** A record as Lambda passes it, with more fields than are read. */
 const record = {
   eventID: 'e1',
   eventName: 'INSERT',
