@@ -4,9 +4,10 @@ import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement, Role, ServicePri
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectLockRetention, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { allow, dataKeyUse } from './permissions.ts';
+import { failureQueue } from './stream-reader.ts';
 
 export interface AccessAnchorsProps {
   /** AuditLog, with its stream */
@@ -55,15 +56,7 @@ export class AccessAnchors extends Construct {
       id: 'AwsSolutions-S1',
       reason: 'Objects are only written and listed. A log of their keys would be a second place with pseudonyms.',
     });
-    this.failures = new Queue(this, 'Failures', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(this.failures).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'This is the queue of failures. Only people read it.',
-    });
+    this.failures = failureQueue(this);
     this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),

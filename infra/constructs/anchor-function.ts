@@ -5,11 +5,10 @@ import {
   EventSourceMapping,
   Function as LambdaFunction,
   Runtime,
-  StartingPosition,
 } from 'aws-cdk-lib/aws-lambda';
-import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 import type { AccessAnchors } from './access-anchors.ts';
+import { readingAll } from './stream-reader.ts';
 
 export interface AnchorFunctionProps {
   readonly code: Code;
@@ -50,12 +49,9 @@ export class AnchorFunction extends Construct {
     new EventSourceMapping(this, 'Stream', {
       target: this.lambda,
       eventSourceArn: streamArn,
-      startingPosition: StartingPosition.TRIM_HORIZON, // also what was written before the mapping
       batchSize: 1_000,
       maxBatchingWindow: Duration.seconds(5), // fewer invocations; an entry may be without its anchor for that long
-      bisectBatchOnError: true,
-      maxRecordAge: Duration.hours(23), // the stream forgets after 24
-      onFailure: new SqsDlq(anchors.failures),
+      ...readingAll(anchors.failures),
     });
   }
 }

@@ -1,4 +1,4 @@
-import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   type Architecture,
@@ -6,14 +6,13 @@ import {
   EventSourceMapping,
   Function as LambdaFunction,
   Runtime,
-  StartingPosition,
 } from 'aws-cdk-lib/aws-lambda';
-import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { tablesOf } from '../../core/stores/tables.ts';
 import { acceptStreams, allow, readStreams } from './permissions.ts';
+import { failureQueue, readingAll } from './stream-reader.ts';
 
 export interface ChangeFeedProps {
   readonly code: Code;
@@ -36,15 +35,7 @@ export class ChangeFeed extends Construct {
   constructor(scope: Construct, id: string, props: ChangeFeedProps) {
     super(scope, id);
     const { code, streamArn, permissions, deployment, insurerId, architecture, removalPolicy } = props;
-    this.failures = new Queue(this, 'Failures', {
-      encryption: QueueEncryption.SQS_MANAGED, // positions in the stream only
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(this.failures).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'This is the queue of failures. Only people read it.',
-    });
+    this.failures = failureQueue(this);
     this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     const { patients } = tablesOf(deployment);
     const role = new Role(this, 'Role', {
@@ -77,12 +68,9 @@ export class ChangeFeed extends Construct {
     new EventSourceMapping(this, 'Stream', {
       target: this.lambda,
       eventSourceArn: streamArn,
-      startingPosition: StartingPosition.TRIM_HORIZON, // also what was written before the mapping
       batchSize: 500, // a write means two changes at most, and a batch has room for 1 000
       maxBatchingWindow: Duration.seconds(1), // fewer calls; a change can be read that much later
-      bisectBatchOnError: true,
-      maxRecordAge: Duration.hours(23), // the stream forgets after 24
-      onFailure: new SqsDlq(this.failures),
+      ...readingAll(this.failures),
     });
   }
 }

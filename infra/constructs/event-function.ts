@@ -1,4 +1,4 @@
-import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
 import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -8,15 +8,14 @@ import {
   EventSourceMapping,
   Function as LambdaFunction,
   Runtime,
-  StartingPosition,
 } from 'aws-cdk-lib/aws-lambda';
-import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { tablesOf } from '../../core/stores/tables.ts';
 import { lineFilters, runFilters, type StreamFilters } from './event-filters.ts';
 import { acceptStreams, allow, dataKeyUse, readStreams } from './permissions.ts';
+import { failureQueue, readingAll } from './stream-reader.ts';
 
 /** The streams whose writes become events. */
 export interface EventStreams {
@@ -48,15 +47,7 @@ export class EventFunction extends Construct {
     { code, bus, streamArns, encryptionKey, deployment, insurerId, architecture, removalPolicy }: EventFunctionProps,
   ) {
     super(scope, id);
-    this.failures = new Queue(this, 'Failures', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(this.failures).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'This is the queue of failures. Only people read it.',
-    });
+    this.failures = failureQueue(this);
     this.logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     const { patients, syncRuns, line } = tablesOf(deployment);
     const tables = [patients, syncRuns, line];
@@ -99,12 +90,9 @@ export class EventFunction extends Construct {
       new EventSourceMapping(this, name, {
         target: this.lambda,
         eventSourceArn,
-        startingPosition: StartingPosition.TRIM_HORIZON, // also what was written before the mapping
         batchSize: 100, // of writes with two images of at most some kilobytes
         maxBatchingWindow: Duration.seconds(5), // fewer invocations: a run writes several patients a second
-        bisectBatchOnError: true,
-        maxRecordAge: Duration.hours(23), // the stream forgets after 24
-        onFailure: new SqsDlq(this.failures),
+        ...readingAll(this.failures),
         ...(filters && { filters }),
       });
     }
