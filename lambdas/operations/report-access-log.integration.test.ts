@@ -128,6 +128,11 @@ test.skipIf(!hasJava && process.env['CI'] === undefined)(
   'veraPDF finds no error against PDF/UA-1 in either language',
   async () => {
     const dir = mkdtempSync(join(tmpdir(), 'epa-sync-pdf-ua-'));
+    const reads = Array.from(
+      { length: 60 },
+      (_, index): AccessDraft => ({ ...imported(patientRef), id: `page:${index}` }),
+    );
+    await api.stores.accessLog.append(patientRef, reads); // some pages
     try {
       const files = await Promise.all(
         reportLanguages.map(async (language) => {

@@ -37,6 +37,7 @@ export async function pdfOf(
     font: regular as unknown as string, // without it, pdfkit looks for the files of Helvetica
     info: { Title: title, Subject: subtitle, Creator: 'epa-sync', Producer: 'PDFKit', CreationDate: madeAt },
     autoFirstPage: false,
+    bufferPages: true, // the numbers of pages are written at the end
   });
   // pdfkit's own option for PDF/UA also writes a CIDSet, as PDF/A-1 wants it. It leaves out the parts of letters like ä.
   pdf.appendXML(`
@@ -45,17 +46,6 @@ export async function pdfOf(
     </rdf:Description>`);
   const content = buffer(pdf);
   pdf.font(bold as unknown as string); // from here on, pdfkit knows both by their names
-  let pages = 0;
-  pdf.on('pageAdded', () => {
-    pages += 1;
-    const { x, y } = pdf;
-    pdf.markContent('Artifact', { type: 'Pagination' });
-    pdf.save().fillColor(ink).font('DejaVuSans', 8);
-    pdf.text(`${page} ${pages}`, marginPoints, pdf.page.height - marginPoints / 2, { lineBreak: false });
-    pdf.restore().endMarkedContent();
-    pdf.x = x;
-    pdf.y = y;
-  });
   pdf.addPage();
 
   const root = pdf.struct('Document');
@@ -125,6 +115,15 @@ export async function pdfOf(
   pdf.moveDown();
   for (const block of blocks) add(block);
   root.end();
+  const { count } = pdf.bufferedPageRange();
+  for (let index = 0; index < count; index++) {
+    pdf.switchToPage(index);
+    pdf.page.margins.bottom = 0; // or a number below the margin would begin another page
+    pdf.markContent('Artifact', { type: 'Pagination' });
+    pdf.fillColor(ink).font('DejaVuSans', 8);
+    pdf.text(`${page} ${index + 1}`, marginPoints, pdf.page.height - marginPoints / 2, { lineBreak: false });
+    pdf.endMarkedContent();
+  }
   pdf.end();
   return await content;
 }

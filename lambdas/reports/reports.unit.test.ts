@@ -1,7 +1,7 @@
-import { getDocument } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import { getDocument, OPS } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import { expect, test } from 'vitest';
 import { factsOf, logOf } from '../../core/domain/access-report.fixture.ts';
-import { accessReport } from '../../core/domain/access-report.ts';
+import { accessReport, type Block } from '../../core/domain/access-report.ts';
 import { reportLanguages } from '../../core/domain/access-texts.ts';
 import { htmlOf } from './html.ts';
 import { pdfOf } from './pdf.ts';
@@ -61,6 +61,61 @@ test('the PDF holds the text of the HTML, and letters of all European languages'
       expect(html).toContain(part);
     }
   }
+});
+
+test('wherever a page ends, every line is on a page, in its size, and each page has its number', async () => {
+  const entries = 40;
+  const pagesWere = new Set<number>();
+  for (let before = 0; before < 48; before += 3) {
+    const blocks: Block[] = [
+      ...Array.from({ length: before }, (): Block => ({ kind: 'paragraph', text: 'before' })),
+      { kind: 'paragraph', text: 'A paragraph of many words. '.repeat(60) },
+      {
+        kind: 'list',
+        items: Array.from({ length: entries }, (_, index) => ({
+          label: `11:48:${index}`,
+          text: `entry ${index}. ${'More words. '.repeat((index * before) % 23)}`,
+        })),
+      },
+      { kind: 'heading', level: 2, text: 'The check' },
+      { kind: 'warning', text: 'The end' },
+    ];
+    const pdf = await openPdf(
+      await pdfOf({ language: 'en', title: 'Report', subtitle: 'All', page: 'Page', blocks }, madeAt),
+    );
+    pagesWere.add(pdf.numPages);
+    const texts: string[] = [];
+    for (let number = 1; number <= pdf.numPages; number++) {
+      const page = await pdf.getPage(number);
+      const [, , width = 0, height = 0] = page.view;
+      const items = (await page.getTextContent()).items.flatMap((item) =>
+        'str' in item && item.str.trim() ? [item] : [],
+      );
+      const footers = items.filter((item) => item.transform[5] < 62);
+      expect(footers.map(({ str }) => str)).toEqual([`Page ${number}`]);
+      const lines = items.filter((item) => !footers.includes(item));
+      expect(lines.length).toBeGreaterThan(0);
+      for (const { str, transform, width: length } of lines) {
+        const [, , , sizePoints, x, y] = transform;
+        expect([10, 11, 14, 20], str).toContain(sizePoints);
+        expect(x, str).toBeGreaterThanOrEqual(62);
+        expect(x + length, str).toBeLessThanOrEqual(width - 61);
+        expect(y, str).toBeLessThanOrEqual(height - 62);
+        texts.push(str);
+      }
+      let depth = 0;
+      for (const operator of (await page.getOperatorList()).fnArray) {
+        if (operator === OPS.save) depth += 1;
+        if (operator === OPS.restore) depth -= 1;
+        expect(depth).toBeGreaterThanOrEqual(0);
+      }
+      expect(depth).toBe(0);
+    }
+    const text = texts.join(' ').replace(/\s+/g, ' ');
+    for (let index = 0; index < entries; index++) expect(text).toContain(`11:48:${index}: entry ${index}.`);
+    expect(text).toMatch(/The check The end$/);
+  }
+  expect(pagesWere.size).toBeGreaterThan(2);
 });
 
 test('a name with markup is text in the HTML', () => {
