@@ -34,7 +34,8 @@ export async function refsOfPerson(
 }
 
 /**
- * Reads a page of several logs as one, ordered by time. The entries of each log keep their order, even if clocks differ.
+ * Reads a page of several logs as one, ordered by time, and by patientRef at the same time. The entries of each log keep their
+ * order, even if clocks differ.
  * @param after `positions` of the page before
  * @returns no positions on the last page
  * @throws AccessLogError `unavailable`
@@ -46,8 +47,13 @@ export async function readTogether(
   after: LogPositions = {},
   order: 'oldest' | 'newest' = 'oldest',
 ): Promise<{ readonly entries: readonly AccessEntry[]; readonly positions?: LogPositions }> {
+  const sorted = patientRefs.toSorted();
   const logs = await Promise.all(
-    patientRefs.map(async (ref) => ({ ref, page: await accessLog.read(ref, limit, after[ref], order), next: 0 })),
+    (order === 'oldest' ? sorted : sorted.reverse()).map(async (ref) => ({
+      ref,
+      page: await accessLog.read(ref, limit, after[ref], order),
+      next: 0,
+    })),
   );
   const entries: AccessEntry[] = [];
   const positions: Record<string, number> = { ...after };

@@ -3,7 +3,7 @@ import { draftFor } from '../../test/access-draft.fixture.ts';
 import type { AccessEntry } from '../domain/access.ts';
 import { linkEntry } from '../domain/access-log.ts';
 import type { AccessLogStore } from './access-log.ts';
-import { type Period, readPeriod } from './linked-access-logs.ts';
+import { type Period, readPeriod, readTogether } from './linked-access-logs.ts';
 
 const patientRef = 'ab'.repeat(16);
 const hourMs = 3_600_000;
@@ -57,6 +57,27 @@ test.each([
   expect(entries).toHaveLength(count);
   expect(log.entriesRead).toBeLessThan(3_500); // of 8 760: the period, 30 days on each side, and the search for both
 });
+
+test.each(['oldest', 'newest'] as const)(
+  'entries of one moment have one order, from whichever log somebody reads (%s first)',
+  async (order) => {
+    const refs = ['ab', 'cd', 'ef'].map((pair) => pair.repeat(16));
+    const logs = new Map(
+      refs.map((ref) => [
+        ref,
+        logOf([linkEntry({ ...draftFor(ref), recorded: new Date(firstMs).toISOString() }, undefined)]),
+      ]),
+    );
+    const store = {
+      read: async (ref, ...rest) => (await logs.get(ref)?.read(ref, ...rest)) ?? { entries: [] },
+    } satisfies Pick<AccessLogStore, 'read'>;
+    const orderFrom = async (patientRefs: string[]) =>
+      (await readTogether(store, patientRefs, 10, {}, order)).entries.map((entry) => entry.patientRef);
+    const expected = order === 'oldest' ? refs : refs.toReversed();
+    expect(await orderFrom(refs)).toEqual(expected);
+    expect(await orderFrom(refs.toReversed())).toEqual(expected);
+  },
+);
 
 test('without a period, all entries are read, also of an empty log', async () => {
   const everything = periodOf(undefined, undefined);

@@ -818,7 +818,7 @@ const fhirPage = {
   ...fhirFormat,
   _count: z
     .string()
-    .regex(/^\d{1,6}$/, 'is a number')
+    .regex(/^[1-9]\d{0,5}$/, 'is a number from 1')
     .optional()
     .meta({ description: 'Most resources in a page: 50 by default, and never more than 100.' }),
   nextToken: nextToken.optional(),

@@ -12,7 +12,7 @@ const fileMaxBytes = 4_125_000;
  * Binary, "Serving Binary Resources using the RESTful API").
  */
 export const readFhirBinary: Handler<'readFhirBinary'> = async (call, clients) =>
-  await readFound(call, clients, async ({ document }) => {
+  await readFound(call, clients, async ({ document, resource }) => {
     const { patientRef, params, actor: reader, apiUrl, acceptsFhir } = call;
     const stored = document?.of.documents.find(({ index }) => index === document.index);
     if (document === undefined || stored === undefined) throw new Problem('resource-unknown');
@@ -29,6 +29,7 @@ export const readFhirBinary: Handler<'readFhirBinary'> = async (call, clients) =
     const binary: Binary = {
       resourceType: 'Binary',
       id: params.id,
+      ...(resource.meta && { meta: resource.meta }),
       contentType: document.mediaType ?? 'application/octet-stream',
       securityContext: { reference: `Patient/${patientRef}` },
       ...(bytes.length > 0 && { data: Buffer.from(bytes).toString('base64') }), // FHIR does not allow empty texts

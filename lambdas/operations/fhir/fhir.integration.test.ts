@@ -172,6 +172,10 @@ test('another system reads the patient whom a change names, which their access l
   expect(problemTypeIn(refused.json)).toBe(problemType('forbidden'));
 });
 
+test('a page of no resources is refused: it would ask for a total', async () => {
+  expect((await everything({ _count: '0' })).status).toBe(400);
+});
+
 test('a page of care records that have been replaced is not continued', async () => {
   const other = await api.storePatient('[{"id": "r1"}, {"id": "r2"}]');
   const search = async (query: Record<string, string>) =>
@@ -213,11 +217,10 @@ test('a Binary holds the decoded document, or says that it cannot; without FHIR,
   expect(attachments[1]).not.toHaveProperty('size');
   const headers = { accept: 'application/fhir+json' };
   const read = async (id = '') => await ask('readFhirBinary', { params: { id }, headers });
-  expect((await read(decodable)).json).toMatchObject({
-    resourceType: 'Binary',
-    contentType: 'text/plain',
-    data: 'QUJD',
-  });
+  const { meta } = resourcesIn(json)[0] ?? {};
+  const binary = await read(decodable);
+  expect(binary.json).toMatchObject({ resourceType: 'Binary', meta, contentType: 'text/plain', data: 'QUJD' });
+  expect(binary.headers['etag']).toBe(`W/"${meta?.versionId}"`);
   const refused = await read(other);
   expect({ status: refused.status, type: problemTypeIn(refused.json) }).toEqual({
     status: 422,

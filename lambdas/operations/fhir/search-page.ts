@@ -25,8 +25,7 @@ export interface PageRequest {
   readonly query: { readonly _count?: string | undefined; readonly nextToken?: string | undefined };
 }
 
-export const countOf = ({ _count }: PageRequest['query']): number =>
-  Math.min(Math.max(Number(_count ?? countUsual), 1), countMax);
+export const countOf = ({ _count }: PageRequest['query']): number => Math.min(Number(_count ?? countUsual), countMax);
 
 /** Returns the addresses of a page and of the next one. @param address with the parameters of the search */
 export function linksOf(address: string, { _count }: PageRequest['query'], nextToken: string | undefined) {
