@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { parseLossless, printLossless } from '../../core/json/lossless.ts';
 import { linksIn, openApi } from '../api.fixture.ts';
 import { startDay } from '../day.fixture.ts';
 import { startListening } from '../event-queue.fixture.ts';
@@ -36,7 +37,7 @@ async function startRecordedInsurer({ list, careRecords }: ReleaseData['insurer'
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     listAnswers,
     nextDay(entries: readonly unknown[]): void {
-      today = { etag: '"the next day"', text: JSON.stringify(entries) };
+      today = { etag: '"the next day"', text: printLossless(entries) };
     },
     [Symbol.dispose]: () => void server.close(),
   };
@@ -86,9 +87,17 @@ test('what 0.2.0 has stored is read, found and watched after an upgrade', async 
   expect(await day.runToEnd()).toMatchObject({ patients: unchanged });
   expect(recorded.listAnswers).toEqual([200, 304]);
 
+  // another program begins with an export
+  const { exportId } = (await call('startExport')).json;
+  const exported = async () => (await call('readExport', { params: { exportId } })).json;
+  await expect
+    .poll(exported, { timeout: 60_000, interval: 500 })
+    .toMatchObject({ state: 'completed', patients: people.length, skipped: 0 });
+
   // what happens from then on is told
   const [leaving, changing] = people;
-  const rest = listed.filter(({ kvnr }) => kvnr !== leaving?.kvnr);
+  const entries = parseLossless(insurer.list.text) as readonly Entry[]; // a number in another form would be a change
+  const rest = entries.filter(({ kvnr }) => kvnr !== leaving?.kvnr);
   recorded.nextDay(rest.map((entry) => (entry.kvnr === changing?.kvnr ? { ...entry, familyName: 'Neu' } : entry)));
   expect(await day.runToEnd()).toMatchObject({ patients: { new: 0, changed: 1, removed: 1 } });
   const expected = [
