@@ -94,7 +94,7 @@ test('what 0.2.0 has stored is read, found and watched after an upgrade', async 
     .poll(exported, { timeout: 60_000, interval: 500 })
     .toMatchObject({ state: 'completed', patients: people.length, skipped: 0 });
 
-  // what happens from then on is told
+  // changes and events tell what happens from then on
   const [leaving, changing] = people;
   const entries = parseLossless(insurer.list.text) as readonly Entry[]; // a number in another form would be a change
   const rest = entries.filter(({ kvnr }) => kvnr !== leaving?.kvnr);
