@@ -37,9 +37,11 @@ async function deploy(StackName: string, TemplateBody: string): Promise<readonly
 /** Deploys the guide's rule for a Lambda. Returns the events that the Lambda has got so far. */
 async function startLambda(): Promise<readonly CloudEvent[]> {
   const got: CloudEvent[] = [];
-  const server = createServer(async (request, response) => {
-    got.push((await json(request)) as CloudEvent);
-    response.end();
+  const server = createServer((request, response) => {
+    void json(request).then((event) => {
+      got.push(event as CloudEvent);
+      response.end();
+    });
   }).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
