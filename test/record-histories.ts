@@ -1,8 +1,17 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { insurerLineId, patientRecordId } from '../core/contract/names.ts';
+import {
+  accessLogCheckId,
+  careRefreshId,
+  exportWorkflowId,
+  insurerLineId,
+  patientRecordId,
+} from '../core/contract/names.ts';
+import type { Export } from '../core/domain/export.ts';
+import { createAccessLogCheckClient } from '../core/temporal/access-log-check-client.ts';
+import { createExportClient } from '../core/temporal/export-client.ts';
 import { createPatientRecordClient } from '../core/temporal/patient-record-client.ts';
 import { draftFor } from './access-draft.fixture.ts';
 import { type Day, insurerId, startDay } from './day.fixture.ts';
@@ -14,10 +23,17 @@ export const historyKeys = `histories:${Buffer.alloc(32, 'epa-sync').toString('b
 const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare: 0.05 };
 
+const refreshAfterDays = 30;
+
 /**
- * Records the histories that `replay.integration.test.ts` replays:
+ * Records the histories that `replay.integration.test.ts` replays. A file that exists stays, because workflows that an
+ * earlier version has begun must replay, too. To record one again, delete its file.
  * - a first day
  * - one patient's syncs and accesses
+ * - the refresh of care records that are too old, after a run
+ * - a check of all access logs
+ * - an export that is paused, resumed, completed, and cancelled afterwards
+ * - an export whose workflow is cancelled in Temporal
  * - removals that wait and are approved
  * - a cancelled run
  * - the workflow insurerLine, paused and resumed until it continues as new
@@ -26,11 +42,16 @@ const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare
 if (import.meta.main) {
   const dir = join(import.meta.dirname, 'histories');
   mkdirSync(dir, { recursive: true });
-  await using day = await startDay(world, { PAYLOAD_KEYS: historyKeys });
+  await using day = await startDay(world, {
+    PAYLOAD_KEYS: historyKeys,
+    CARE_REFRESH_AFTER_DAYS: String(refreshAfterDays),
+  });
   await day.startWorker();
   const record = async (name: string, workflowId?: string, age = 0): Promise<void> => {
+    const file = join(dir, `${name}.json`);
+    if (existsSync(file)) return;
     const recorded = (await historiesOf(day.client, workflowId))[age];
-    if (recorded) writeFileSync(join(dir, `${name}.json`), `${historyToJSON(recorded.history)}\n`);
+    if (recorded) writeFileSync(file, `${historyToJSON(recorded.history)}\n`);
   };
   await day.runToEnd();
   await record('first-day');
@@ -38,6 +59,12 @@ if (import.meta.main) {
   const patientRef = day.refOf(kvnr);
   await usePatientRecord(day, patientRef);
   await record('patient-record', patientRecordId(patientRef));
+  await record('care-refresh', careRefreshId(await refreshOldest(day, patientRef)));
+  await createAccessLogCheckClient(day.client, insurerId).start();
+  await day.client.workflow.getHandle(accessLogCheckId(insurerId)).result();
+  await record('access-log-check', accessLogCheckId(insurerId));
+  await record('export-patients', exportWorkflowId(await usePatientExport(day)));
+  await record('export-cancelled', exportWorkflowId(await cancelPatientExport(day)));
   day.insurer.setList('empty');
   await day.sync.start();
   const { decision } = await day.until(({ awaitingDecision }) => awaitingDecision);
@@ -80,4 +107,67 @@ async function usePatientRecord({ client, stores }: Day, patientRef: string): Pr
   while (!(await isOver())) await sleep(100);
   await ask();
   while (!(await isOver())) await sleep(100);
+}
+
+/** Makes the care records of a patient too old, and waits for the refresh after the next run. Returns the run's ID. */
+async function refreshOldest({ insurer, stores, until, runToEnd }: Day, patientRef: string): Promise<string> {
+  const { careVersion = '', incarnation = 0 } = (await stores.patients.get(patientRef)) ?? {};
+  const receivedAt = new Date(Date.now() - 2 * refreshAfterDays * 24 * 60 * 60_000).toISOString();
+  await stores.patients.activateCareVersion(patientRef, careVersion, incarnation, { receivedAt });
+  insurer.unchangedDay();
+  const { runId } = await runToEnd();
+  await until((progress) => progress.runId === runId && progress.refresh?.state === 'completed');
+  return runId;
+}
+
+/** Starts an export, pauses and resumes it, and deletes its files once it is completed. Returns its ID. */
+async function usePatientExport(day: Day): Promise<string> {
+  const { exportId, change, wake } = await beginExport(day, '1');
+  const { exports } = day.stores;
+  await change('running', 'paused');
+  await wake();
+  const handle = day.client.workflow.getHandle(exportWorkflowId(exportId));
+  while (!(await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes)) await sleep(100);
+  await change('paused', 'running');
+  await wake();
+  while ((await exports.read(insurerId, exportId))?.state !== 'completed') await sleep(100);
+  await change('completed', 'cancelled');
+  await wake();
+  await handle.result();
+  return exportId;
+}
+
+/** Starts an export, and cancels its workflow in Temporal while it is paused. Returns its ID. */
+async function cancelPatientExport(day: Day): Promise<string> {
+  const { exportId, change, wake } = await beginExport(day, '2');
+  await change('running', 'paused');
+  await wake();
+  const handle = day.client.workflow.getHandle(exportWorkflowId(exportId));
+  while (!(await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes)) await sleep(100);
+  await handle.cancel();
+  await handle.result().catch(() => undefined);
+  return exportId;
+}
+
+/** Stores an export as the API does. Returns what changes it, and what wakes or starts its workflow. */
+async function beginExport({ client, stores: { exports } }: Day, exportId: string) {
+  const begun: Export = {
+    exportId,
+    state: 'running',
+    requestedBy: { who: 'warehouse', role: 'integration' },
+    source: { component: 'api' },
+    transactionTime: new Date().toISOString(),
+    apiUrl: 'https://api.example',
+    insurer: { id: insurerId },
+    batches: 0,
+    patients: 0,
+    counts: { Patient: 0, Coverage: 0, EpisodeOfCare: 0, DocumentReference: 0 },
+  };
+  await exports.begin(insurerId, begun);
+  return {
+    exportId,
+    change: async (from: Export['state'], state: Export['state']) =>
+      await exports.change(insurerId, exportId, [from], { state }),
+    wake: async () => await createExportClient(client, insurerId).wake(exportId),
+  };
 }

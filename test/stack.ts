@@ -19,6 +19,7 @@ import type { ManagedProcess } from '../local/processes.ts';
 import { ensurePythonTools } from '../local/python-tools.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
 import { testDir } from '../tools/test-dir.ts';
+import { createRelease } from './release.fixture.ts';
 
 /** A Temporal dev server and an AWS emulator with the data stack, on free ports. */
 export interface TestStack {
@@ -49,6 +50,8 @@ export interface TestStack {
 
 export interface StackParts {
   readonly api?: boolean;
+  /** deploys the API over the data stack of the last release, with the data that it has stored */
+  readonly isUpgraded?: boolean;
   /** lifetime of access tokens in seconds; an hour by default */
   readonly tokenSeconds?: number;
   /** the collector that the API sends its traces to */
@@ -77,6 +80,7 @@ const placeholders: Addresses = {
 const deployments = {
   data: undefined,
   api: apiSettings(),
+  'upgraded-api': apiSettings(),
   'traced-api': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: placeholders.collector },
 } as const;
 
@@ -111,6 +115,7 @@ export async function ensureDeployed(what: keyof typeof deployments): Promise<st
   const spec = { endpoint: `http://127.0.0.1:${port}`, region, stateDir: dataDir, logDir };
   const emulator = await startEmulator({ command, port, dataDir, logDir });
   try {
+    if (what === 'upgraded-api') await createRelease(spec);
     await (settings === undefined ? deployDataStack(spec) : deployStacks(spec, { settings, secret: {} }));
   } finally {
     await emulator.stop();
@@ -139,12 +144,13 @@ function copyDeployed(from: string, to: string, addresses: Addresses): void {
 /** Starts a stack. It takes about two seconds if its deployment exists on this machine. */
 export async function startTestStack({
   api: isWithApi = false,
+  isUpgraded = false,
   tokenSeconds,
   collector,
   temporalMetricsPort: metricsPort,
   moreSecret = {},
 }: StackParts = {}): Promise<TestStack> {
-  const what = collector !== undefined ? 'traced-api' : isWithApi ? 'api' : 'data';
+  const what = collector !== undefined ? 'traced-api' : isUpgraded ? 'upgraded-api' : isWithApi ? 'api' : 'data';
   const deployed = await ensureDeployed(what);
   const tools = await ensurePythonTools(testDir);
   const command = await findTemporal(process.env, tools);

@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { askedWords, isNamed, type PersonSearch, searchedPerson, searchWords } from '../domain/name-search.ts';
 
 /** Changes with the way names are folded or hashed. The next run then writes the hashes of all patients again. */
-const format = 2;
+export const nameHashFormat = 2;
 /** A longer word is searched by its first letters. */
 const lettersMax = 10;
 /** Base64 characters of the hash of one beginning: 24 bits. Readers compare the names themselves, too. */
@@ -19,7 +19,7 @@ export interface NameHashes {
 }
 
 /** Returns what NameHashes.hashesOf is, if the hashes are those of this entry. */
-export const hashesOf = (contentHash: string): string => `${format}:${contentHash}`;
+export const hashesOf = (contentHash: string): string => `${nameHashFormat}:${contentHash}`;
 
 const hmac = (key: Buffer | KeyObject, text: string) => createHmac('sha256', key).update(text, 'utf8');
 const birthHashOf = (birthDate: string, key: Buffer | KeyObject): string =>

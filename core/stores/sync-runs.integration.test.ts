@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
 import type { Issue, KnownIssue } from '../domain/issue.ts';
 import { progressOf, startRun } from '../domain/run.ts';
 import { openEmulatedStores } from './emulated.fixture.ts';
+import { defaultTables } from './tables.ts';
 
-const { syncRuns } = openEmulatedStores();
+const { syncRuns, dynamo } = openEmulatedStores();
 const progressFor = (runId: string, phase: 'list' | 'done' = 'list') =>
   progressOf({ ...startRun(runId, 0), phase }, { state: 'open', busy: false }, 0);
 
@@ -192,6 +194,26 @@ test('an applied list can be forgotten', async () => {
   await syncRuns.forgetAppliedList(insurerId);
   await syncRuns.forgetAppliedList(insurerId);
   expect(await appliedList(insurerId)).toBeUndefined();
+});
+
+test.each([
+  ['0.2.0', {}],
+  ['a version with other name hashes', { nameHashFormat: 1 }],
+])('a list that %s has applied is fetched again, so that its patients can be found', async (_, facts) => {
+  const insurerId = randomUUID();
+  await applyList(insurerId, 'l', '"e"');
+  await dynamo.send(
+    new UpdateCommand({
+      TableName: defaultTables.syncRuns,
+      Key: { insurerId: `${insurerId}#list`, runId: 'applied' },
+      UpdateExpression: 'SET #list = :list',
+      ExpressionAttributeNames: { '#list': 'list' },
+      ExpressionAttributeValues: { ':list': { listId: 'l', etag: '"e"', ...facts } },
+    }),
+  );
+  expect(await syncRuns.readListState(insurerId)).toEqual({ epoch: 1 });
+  await applyList(insurerId, 'l2', '"e"');
+  expect(await appliedList(insurerId)).toEqual({ listId: 'l2', etag: '"e"' });
 });
 
 test('a list that is being applied is fetched again if it is forgotten meanwhile, and its removals are carried out', async () => {

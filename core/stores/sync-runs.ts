@@ -7,6 +7,7 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type { ListState } from '../contract/sync-activities.ts';
+import { nameHashFormat } from '../crypto/name-hashes.ts';
 import type { Acknowledgement, Issue, KnownIssue } from '../domain/issue.ts';
 import { issueIdOf } from '../domain/issue-id.ts';
 import type { Progress } from '../domain/progress.ts';
@@ -55,6 +56,10 @@ export interface SyncRunsStore {
   readIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
   /** Acknowledges issues in all runs. @returns false, and stores nothing, if one of them was never seen */
   acknowledgeIssues(insurerId: string, issueIds: readonly string[], by: Acknowledgement): Promise<boolean>;
+  /**
+   * A list counts as applied only if all its patients have name hashes of this version. Otherwise the next run fetches it
+   * again, although the insurer would answer that it has not changed.
+   */
   readListState(insurerId: string): Promise<ListState>;
   /**
    * Forgets the applied list, because the writes of another one begin. Idempotent.
@@ -98,7 +103,10 @@ interface ListItem {
   readonly epoch?: number;
   /** the list whose writes have begun last, as `{listId}/{part}`; absent once it is completed or abandoned */
   readonly applying?: string;
-  readonly list?: NonNullable<ListState['applied']>;
+  readonly list?: NonNullable<ListState['applied']> & {
+    /** of the name hashes of all patients; absent if 0.2.0 has applied the list */
+    readonly nameHashFormat?: number;
+  };
   /** the list that is being applied must not count as applied: its ETag is not kept */
   readonly refetch?: true;
 }
@@ -251,7 +259,9 @@ export function createSyncRunsStore(
 
     async readListState(insurerId) {
       const { epoch = 0, list } = await readListItem(insurerId);
-      return { epoch, ...(list && { applied: list }) };
+      if (list?.nameHashFormat !== nameHashFormat) return { epoch };
+      const { nameHashFormat: _, ...applied } = list;
+      return { epoch, applied };
     },
 
     async beginList(insurerId, listId, epoch) {
@@ -301,7 +311,7 @@ export function createSyncRunsStore(
         ...(etag !== undefined && { ExpressionAttributeNames: { '#list': 'list' } }),
         ExpressionAttributeValues: {
           ':removals': partOf(listId, 'removals'),
-          ...(etag !== undefined && { ':list': { listId, etag } }),
+          ...(etag !== undefined && { ':list': { listId, etag, nameHashFormat } }),
         },
       });
     },

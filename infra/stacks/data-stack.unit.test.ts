@@ -36,6 +36,15 @@ test('the six tables have the names and keys that the stores use', () => {
   });
 });
 
+test('the stacks of the last release can be deployed again over this data stack: it has all their imports, in the same place', () => {
+  const release = join(import.meta.dirname, '..', '..', 'test', 'releases', '0.2.0', 'EpaSyncData.template.json');
+  const exportsOf = ({ Outputs }: { Outputs: Record<string, { Export?: unknown }> }) =>
+    Object.fromEntries(Object.entries(Outputs).filter(([, { Export }]) => Export !== undefined));
+  const before = exportsOf(JSON.parse(readFileSync(release, 'utf8')));
+  expect(Object.keys(before)).not.toEqual([]);
+  expect(exportsOf(templateFor('local').toJSON() as never)).toMatchObject(before);
+});
+
 test('every table has on-demand capacity, point-in-time recovery, and encryption with the customer-managed key', () => {
   for (const { Properties } of tables(templateFor('prod')))
     expect(Properties).toMatchObject({

@@ -4,12 +4,16 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   CloudFormationClient,
-  CreateStackCommand,
   DescribeStackResourcesCommand,
   DescribeStacksCommand,
-  waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation';
-import { DynamoDBClient, GetItemCommand, ListTablesCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DescribeTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  ListTablesCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import { deployStacks, type Outputs } from '../../local/deploy.ts';
@@ -17,6 +21,7 @@ import { emulatorCredentials, emulatorEnvironment, startEmulator } from '../../l
 import { freePorts } from '../../local/free-ports.ts';
 import { ensurePythonTools } from '../../local/python-tools.ts';
 import { testDir } from '../../tools/test-dir.ts';
+import { createRelease } from '../release.fixture.ts';
 
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));
@@ -48,10 +53,7 @@ test('the app is deployed to an empty account, deployed again without changes, a
 
 test('an upgrade from the last release keeps all tables, the bucket and the key, with their content', async () => {
   const account = await openAccount();
-  await account.create(
-    'EpaSyncData',
-    readFileSync(join(import.meta.dirname, '..', 'releases', '0.2.0', 'EpaSyncData.template.json'), 'utf8'),
-  );
+  await createRelease(account);
   const before = await account.resources('EpaSyncData');
   const bucket =
     before
@@ -65,10 +67,21 @@ test('an upgrade from the last release keeps all tables, the bucket and the key,
   await account.deploy();
   const after = await account.resources('EpaSyncData');
   expect(after).toEqual(expect.arrayContaining(before)); // by type, logical and physical ID
+  for (const table of account.tablesOfTemplate()) expect(await account.describeTable(table.TableName)).toEqual(table);
   expect((await account.dynamo.send(new GetItemCommand({ TableName: 'Patients', Key: Item }))).Item).toEqual(Item);
   const { Body } = await account.s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'documents/a' }));
   expect(await Body?.transformToString()).toBe('kept');
 });
+
+/** What decides which reads and streams a table has. */
+interface TableShape {
+  readonly TableName: string;
+  readonly KeySchema: unknown;
+  /** name, key and projection of each index */
+  readonly indexes: unknown;
+  /** what the stream contains; undefined if there is none */
+  readonly stream: string | undefined;
+}
 
 /** Starts an empty emulator. @returns what a team does to deploy there */
 async function openAccount() {
@@ -96,6 +109,8 @@ async function openAccount() {
     return Stacks.filter(({ StackName }) => StackName?.startsWith('EpaSync'));
   };
   return {
+    endpoint,
+    region,
     dynamo,
     s3,
     describe,
@@ -104,11 +119,23 @@ async function openAccount() {
       stateDir = join(dir, `deployment-${deployments++}`);
       return await deployStacks({ endpoint, region, stateDir, logDir }, { settings, secret: {} });
     },
-    async create(StackName: string, template: string): Promise<void> {
-      // removes the check of the bootstrap version: a template without cdk has no bootstrap stack
-      const { Parameters: _, Rules: __, ...TemplateBody } = JSON.parse(template) as Record<string, unknown>;
-      await formation.send(new CreateStackCommand({ StackName, TemplateBody: JSON.stringify(TemplateBody) }));
-      await waitUntilStackCreateComplete({ client: formation, maxWaitTime: 60 }, { StackName });
+    /** Returns the tables as the template of the last deployment wants them. */
+    tablesOfTemplate(): TableShape[] {
+      const template = readFileSync(join(stateDir, 'cdk.out', 'EpaSyncData.template.json'), 'utf8');
+      const { Resources } = JSON.parse(template) as { Resources: Record<string, { Type: string; Properties: never }> };
+      return Object.values(Resources).flatMap(({ Type, Properties }) => {
+        if (Type !== 'AWS::DynamoDB::Table') return [];
+        const { TableName, KeySchema, GlobalSecondaryIndexes: indexes = [], StreamSpecification } = Properties;
+        return [{ TableName, KeySchema, indexes, stream: (StreamSpecification as never)?.['StreamViewType'] }];
+      });
+    },
+    async describeTable(TableName: string): Promise<TableShape> {
+      const { Table } = await dynamo.send(new DescribeTableCommand({ TableName }));
+      const { KeySchema, GlobalSecondaryIndexes = [], StreamSpecification } = Table ?? {};
+      const indexes = GlobalSecondaryIndexes.map(({ IndexName, KeySchema, Projection }) => ({
+        ...{ IndexName, KeySchema, Projection },
+      }));
+      return { TableName, KeySchema, indexes, stream: StreamSpecification?.StreamViewType };
     },
     /** Returns type, logical ID and physical ID of each resource. */
     async resources(...names: string[]): Promise<string[]> {

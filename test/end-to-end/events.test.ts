@@ -1,72 +1,58 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { json } from 'node:stream/consumers';
 import {
+  type Capability,
   CloudFormationClient,
   CreateStackCommand,
   DescribeStacksCommand,
+  type Output,
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation';
-import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
-import {
-  CreateQueueCommand,
-  DeleteMessageBatchCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
 import { expect, onTestFinished, test } from 'vitest';
 import { type CloudEvent, type EventName, eventKinds, eventSchemaOf, eventTypeOf } from '../../core/domain/event.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
+import { blockOf, lambdaTemplate } from '../event-guide.fixture.ts';
+import { startListening } from '../event-queue.fixture.ts';
 import { secretsOf } from '../secrets.fixture.ts';
 
 const root = dirname(dirname(import.meta.dirname));
-const guide = readFileSync(join(root, 'docs', 'guides', 'events.md'), 'utf8');
 
-/** Returns the block of the guide that begins with a comment, word for word. */
-function blockOf(language: string, comment: string): string {
-  const [, block] = new RegExp(`^\`\`\`${language}\n(${comment}\n.*?)^\`\`\``, 'ms').exec(guide) ?? [];
-  if (block === undefined) throw new Error(`the guide has no block ${comment}`);
-  return block;
+/** Deploys a template as a team does. Returns its outputs. */
+async function deploy(StackName: string, TemplateBody: string): Promise<readonly Output[]> {
+  const cloudFormation = new CloudFormationClient({});
+  onTestFinished(() => cloudFormation.destroy());
+  const Capabilities: Capability[] = ['CAPABILITY_IAM'];
+  await cloudFormation.send(new CreateStackCommand({ StackName, TemplateBody, Capabilities }));
+  await waitUntilStackCreateComplete({ client: cloudFormation, maxWaitTime: 60, minDelay: 1 }, { StackName });
+  const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName }));
+  return Stacks[0]?.Outputs ?? [];
 }
 
-/** Attaches a queue to the bus, and returns what reads all events that have come so far. */
-async function startListening(): Promise<() => Promise<readonly CloudEvent[]>> {
-  const sqs = new SQSClient({});
-  const bridge = new EventBridgeClient({});
-  onTestFinished(() => {
-    sqs.destroy();
-    bridge.destroy();
-  });
-  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'all-events' }));
-  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
-  const rule = { EventBusName: 'epa-sync', Name: 'all-events' };
-  await bridge.send(new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: ['epa-sync'] }) }));
-  const target = { Id: 'queue', Arn: Attributes?.['QueueArn'], InputPath: '$.detail' };
-  await bridge.send(new PutTargetsCommand({ EventBusName: rule.EventBusName, Rule: rule.Name, Targets: [target] }));
-  const events: CloudEvent[] = [];
-  return async () => {
-    for (;;) {
-      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }));
-      if (Messages.length === 0) return events;
-      events.push(...Messages.map(({ Body = '' }) => JSON.parse(Body) as CloudEvent));
-      const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
-      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
-    }
-  };
+/** Deploys the guide's rule for a Lambda. Returns the events that the Lambda has got so far. */
+async function startLambda(): Promise<readonly CloudEvent[]> {
+  const got: CloudEvent[] = [];
+  const server = createServer((request, response) => {
+    void json(request).then((event) => {
+      got.push(event as CloudEvent);
+      response.end();
+    });
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  await deploy('our-lambda', lambdaTemplate(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+  return got;
 }
 
 /** Deploys the rule of the guide and starts its consumer. Returns the last thing that it has printed of each patient. */
 async function startConsumer(): Promise<ReadonlyMap<string, string>> {
-  const cloudFormation = new CloudFormationClient({});
-  onTestFinished(() => cloudFormation.destroy());
-  const StackName = 'our-events';
-  await cloudFormation.send(new CreateStackCommand({ StackName, TemplateBody: blockOf('yaml', '# rule.yaml') }));
-  await waitUntilStackCreateComplete({ client: cloudFormation, maxWaitTime: 60, minDelay: 1 }, { StackName });
-  const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName }));
-  const queueUrl = Stacks[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'QueueUrl')?.OutputValue;
+  const outputs = await deploy('our-events', blockOf('yaml', '# rule.yaml'));
+  const queueUrl = outputs.find(({ OutputKey }) => OutputKey === 'QueueUrl')?.OutputValue;
   // as text, because a file outside the checkout would not find the package
   const consumer = spawn(process.execPath, ['--input-type=module', '-e', blockOf('js', '// consumer.mjs')], {
     cwd: root,
@@ -100,6 +86,7 @@ test('over some days, other programs get events of everything that happens, in a
   );
   const readEvents = await startListening();
   const lastOf = await startConsumer();
+  const gotByLambda = await startLambda();
   const secrets = new Set(secretsOf(day.insurer));
   await day.startWorker();
   expect(await day.runToEnd()).toMatchObject({ state: 'completed' });
@@ -137,6 +124,9 @@ test('over some days, other programs get events of everything that happens, in a
   await expect.poll(() => readable().sort(), { timeout: 30_000 }).toEqual(stored);
 
   const events = await readEvents();
+  const asked = events.filter((event) => ['run.failed', 'run.decision-awaited'].includes(nameOf(event)));
+  await expect.poll(() => gotByLambda).toEqual(expect.arrayContaining(asked));
+  expect(new Set(gotByLambda.map(({ id }) => id))).toEqual(new Set(asked.map(({ id }) => id)));
   for (const event of events) expect(event).toEqual(eventSchemaOf(nameOf(event)).parse(event));
   const inOrder = (patientRef: string) =>
     [
