@@ -186,6 +186,15 @@ test('with the keyboard alone, an operator pauses and resumes the line, and axe 
   await tabTo('Leitung pausieren');
   await page.keyboard.press('Enter');
   await page.getByRole('alertdialog').waitFor();
+  for (let presses = 0; presses < 6; presses++) {
+    await page.keyboard.press('Tab'); // never reaches the page behind the dialog
+    expect(await page.evaluate(() => document.activeElement?.matches('dialog *, body'))).toBe(true);
+  }
+  await page.keyboard.press('Escape');
+  await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Leitung pausieren');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alertdialog').waitFor();
   expect(await violationsOn(page)).toEqual([]);
   await page.keyboard.press('Enter'); // without a reason
   await page.getByText('Bitte geben Sie einen Grund ein.').waitFor();
