@@ -5,6 +5,7 @@ import { Button } from './components/button.tsx';
 import { ErrorBoundary } from './components/error-boundary.tsx';
 import { Notice } from './components/notice.tsx';
 import { type Language, languages, useLocale } from './messages/locale.tsx';
+import { ExportsPage } from './pages/exports-page.tsx';
 import { IssuesPage } from './pages/issues-page.tsx';
 import { LogPage } from './pages/log-page.tsx';
 import { OverviewPage } from './pages/overview-page.tsx';
@@ -17,11 +18,11 @@ import { type Theme, themes, useTheme } from './theme.ts';
 
 /** The pages of each role. The first one is the start page. */
 const pagesByRole: Readonly<Record<Role, readonly PageName[]>> = {
-  operator: ['overview', 'issues', 'runs', 'patient'],
+  operator: ['overview', 'issues', 'runs', 'patient', 'exports'],
   management: ['progress', 'runs'],
   clinician: ['patient'],
   auditor: ['access-log'],
-  integration: [],
+  integration: ['exports'],
 };
 
 export function App() {
@@ -68,7 +69,6 @@ function Content({ person: { roles, isWithoutRoles } }: { readonly person: Perso
   const pages = pagesOfRoles(roles);
   const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
   if (roles.length === 0) return <PageUnavailable why={isWithoutRoles ? t.signIn.rolesLeftOut : t.signIn.noRole} />;
-  if (pages.length === 0) return <PageUnavailable why={t.signIn.noPages} />;
   if (shown === undefined || !pages.includes(shown)) return <PageUnavailable why={t.unknownPage} />;
   switch (shown) {
     case 'overview':
@@ -83,6 +83,8 @@ function Content({ person: { roles, isWithoutRoles } }: { readonly person: Perso
       return <PatientPage patientRef={subject} mayRead={roles.includes('clinician')} />;
     case 'access-log':
       return <LogPage patientRef={subject} />;
+    case 'exports':
+      return <ExportsPage exportId={subject} mayStart={roles.includes('integration')} />;
   }
 }
 

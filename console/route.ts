@@ -1,12 +1,12 @@
 import { useSyncExternalStore } from 'react';
 
-export const pageNames = ['overview', 'progress', 'issues', 'runs', 'patient', 'access-log'] as const;
+export const pageNames = ['overview', 'progress', 'issues', 'runs', 'patient', 'access-log', 'exports'] as const;
 export type PageName = (typeof pageNames)[number];
 
-/** The current page, from the hash of the URL. Holds pseudonyms and run IDs, never a KVNR. */
+/** The current page, from the hash of the URL. Holds pseudonyms and IDs of runs and exports, never a KVNR. */
 export interface Route {
   readonly page: PageName | undefined;
-  /** A patientRef or a run ID. */
+  /** A patientRef, a run ID or an export ID. */
   readonly subject?: string;
 }
 

@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose';
-import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
+import { ErrorResponse, OidcClient, type SigninResponse, WebStorageStateStore } from 'oidc-client-ts';
 import { claimAt, isLeftOut, type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
@@ -10,6 +10,7 @@ import type { Settings } from './settings.ts';
 const renewBeforeEndSeconds = 60;
 /** Delay in milliseconds before the next renewal, after the issuer was unreachable or failed. */
 const renewalRetryMs = 5_000;
+const renewalTimeoutSeconds = 10;
 /** Marks that this tab was signed in, without the user's identity. After a reload, the issuer may still have a session. */
 const wasSignedInKey = 'epa-sync.was-signed-in';
 /** Error codes of an issuer after which the user has to sign in again. After any other code, the renewal is retried. */
@@ -45,10 +46,10 @@ export type SessionState =
  * only. While the issuer's page is open, sessionStorage holds state and code verifier; they are removed afterwards.
  */
 export class Session {
-  readonly #manager: UserManager;
+  readonly #client: OidcClient; // UserManager adds frames, popups and events: 6 KB that a page with redirects does not use
   readonly #rolesClaim: string;
   readonly #listeners = new Set<() => void>();
-  #user: User | undefined;
+  #tokens: SigninResponse | undefined;
   #state: SessionState = { kind: 'signed-out' };
   #renewal: Promise<boolean> | undefined;
   /** Fires at the next renewal of the token, or at its end. */
@@ -56,7 +57,7 @@ export class Session {
 
   constructor({ oidcIssuer, oidcClientId, oidcScope, oidcAudience, oidcRolesClaim }: Settings) {
     this.#rolesClaim = oidcRolesClaim;
-    this.#manager = new UserManager({
+    this.#client = new OidcClient({
       authority: oidcIssuer,
       client_id: oidcClientId,
       redirect_uri: `${location.origin}/`,
@@ -64,8 +65,6 @@ export class Session {
       scope: oidcScope,
       ...(oidcAudience !== undefined && { extraQueryParams: { audience: oidcAudience } }),
       loadUserInfo: false,
-      automaticSilentRenew: false, // without a refresh token it opens an iframe, which the Content-Security-Policy forbids
-      userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
       stateStore: new WebStorageStateStore({ store: sessionStorage }),
     });
   }
@@ -93,14 +92,16 @@ export class Session {
 
   /** Removes the user and the token immediately. Then ends the issuer's session, if the issuer supports that and is reachable. */
   async signOut(): Promise<void> {
-    const idToken = this.#user?.id_token;
+    const idToken = this.#tokens?.id_token;
     clearTimeout(this.#timer);
-    this.#user = undefined;
+    this.#tokens = undefined;
     sessionStorage.removeItem(wasSignedInKey);
     this.#setState({ kind: 'signed-out' });
     try {
-      await this.#manager.removeUser();
-      await this.#manager.signoutRedirect(idToken === undefined ? {} : { id_token_hint: idToken });
+      const { url } = await this.#client.createSignoutRequest({
+        ...(idToken !== undefined && { id_token_hint: idToken }),
+      });
+      location.assign(url);
     } catch {
       // the issuer has no sign-out, or is unreachable: the user is signed out in this page only
       history.replaceState(null, '', location.pathname);
@@ -109,7 +110,7 @@ export class Session {
 
   /** The access token; undefined if no user is signed in. */
   get token(): string | undefined {
-    return this.#user?.access_token;
+    return this.#tokens?.access_token;
   }
 
   /**
@@ -124,18 +125,18 @@ export class Session {
   }
 
   async #renew(): Promise<boolean> {
-    const old = this.#user;
+    const old = this.#tokens;
     if (this.#state.kind !== 'signed-in' || old === undefined) return false;
     const { person } = this.#state;
     try {
-      const user = old.refresh_token === undefined ? null : await this.#manager.signinSilent();
-      if (this.#user !== old) return false; // the user signed out meanwhile
-      if (user !== null) {
-        this.#setUser(user);
+      const tokens = await this.#askForNewTokens(old);
+      if (this.#tokens !== old) return false; // the user signed out meanwhile
+      if (tokens !== undefined) {
+        this.#setTokens(tokens);
         return true;
       }
     } catch (error) {
-      if (this.#user !== old) return false;
+      if (this.#tokens !== old) return false;
       if (!(error instanceof ErrorResponse && signInRequiredCodes.includes(error.error))) {
         this.#schedule(renewalRetryMs, () => void this.renew());
         return false;
@@ -145,10 +146,27 @@ export class Session {
     return false;
   }
 
-  #setUser(user: User): void {
-    this.#user = user;
-    this.#setState({ kind: 'signed-in', person: personOf(user, this.#rolesClaim) });
-    const leftMs = millisecondsLeft(user);
+  /** Returns undefined if the issuer has given no refresh token. If it gives no new one, the old one stays valid. */
+  async #askForNewTokens(old: SigninResponse): Promise<SigninResponse | undefined> {
+    const { refresh_token, id_token, session_state, scope, profile, userState } = old;
+    if (refresh_token === undefined) return undefined;
+    // biome-ignore lint/correctness/useHookAtTopLevel: it is no hook of React
+    const tokens = await this.#client.useRefreshToken({
+      state: {
+        ...{ refresh_token, session_state, profile, data: userState },
+        ...(id_token !== undefined && { id_token }),
+        ...(scope !== undefined && { scope }),
+      },
+      timeoutInSeconds: renewalTimeoutSeconds,
+    });
+    tokens.refresh_token ??= refresh_token;
+    return tokens;
+  }
+
+  #setTokens(tokens: SigninResponse): void {
+    this.#tokens = tokens;
+    this.#setState({ kind: 'signed-in', person: personOf(tokens, this.#rolesClaim) });
+    const leftMs = millisecondsLeft(tokens);
     this.#schedule(Math.max(leftMs / 2, leftMs - renewBeforeEndSeconds * 1_000), () => void this.renew());
   }
 
@@ -160,10 +178,10 @@ export class Session {
 
   async #handleCallback(): Promise<void> {
     try {
-      const user = await this.#manager.signinRedirectCallback();
-      history.replaceState(null, '', `${location.pathname}${hashFrom(user.state)}`);
+      const tokens = await this.#client.processSigninResponse(location.href);
+      history.replaceState(null, '', `${location.pathname}${hashFrom(tokens.userState)}`);
       sessionStorage.setItem(wasSignedInKey, '');
-      this.#setUser(user);
+      this.#setTokens(tokens);
     } catch (error) {
       const { error: code, state } = error as { error?: string; state?: unknown };
       sessionStorage.removeItem(wasSignedInKey);
@@ -177,7 +195,8 @@ export class Session {
 
   async #redirectToIssuer(how: { readonly prompt?: 'none' }): Promise<void> {
     try {
-      await this.#manager.signinRedirect({ state: location.hash, ...how });
+      const { url } = await this.#client.createSigninRequest({ state: location.hash, ...how });
+      location.assign(url);
       await new Promise(() => {}); // the browser is leaving the page
     } catch (error) {
       this.#setState({ kind: 'signed-out', problem: String(error) });
@@ -191,12 +210,12 @@ export class Session {
 }
 
 /** Returns the remaining lifetime of the access token. If the issuer gives none, one hour is assumed. */
-const millisecondsLeft = ({ expires_in }: User): number => Math.max(0, expires_in ?? 3_600) * 1_000;
+const millisecondsLeft = ({ expires_in }: SigninResponse): number => Math.max(0, expires_in ?? 3_600) * 1_000;
 
 const hashFrom = (state: unknown): string => (typeof state === 'string' ? state : '');
 
 /** Reads the roles from the same claim as the API. They only select the pages: the API checks them itself. */
-function personOf({ access_token, profile }: User, rolesClaim: string): Person {
+function personOf({ access_token, profile }: SigninResponse, rolesClaim: string): Person {
   const claims = readClaims(access_token);
   return {
     id: profile.sub,

@@ -1,7 +1,7 @@
 import type { ContentLink } from '../../core/contract/document-content.ts';
 import { parseLossless } from '../../core/json/lossless.ts';
 import type { Session } from '../session.ts';
-import type { AccessReport, ProblemName } from './types.ts';
+import type { ProblemName } from './types.ts';
 
 const problemPrefix = 'urn:epa-sync:problem:';
 /** Timeouts of requests, in milliseconds. A pause may take longer than a lease, and a long report takes many seconds. */
@@ -51,9 +51,9 @@ export interface Api {
   /** Returns the answer's body as text. @param accept its media type */
   getText(path: string, query: Query, accept: string): Promise<string>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
-  /** Makes a report, and returns its file. Sends no token to its address. */
-  fetchReport(path: string, body: object): Promise<{ readonly fileName: string; readonly content: Blob }>;
-  /** Returns the file or the text behind a link from an answer. Sends no token. */
+  /** Returns the file at an address that the API has made, as of a report. Sends no token. */
+  fetchFile(url: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Returns the file or the text behind a link among the insurer's data. Sends no token. */
   fetchLink(link: Link): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -95,24 +95,21 @@ export function createApi(apiUrl: string, session: Session): Api {
         ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       }),
     );
-  const download = async (href: string): Promise<Response> => {
+  const fetchFile: Api['fetchFile'] = async (url) => {
     const signal = AbortSignal.timeout(documentTimeoutMs);
-    const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
+    const response = await fetch(url, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
     if (!response.ok) throw await readProblem(response);
-    return response;
+    return new Uint8Array(await response.arrayBuffer().catch(unreachable));
   };
   return {
     get: async (path, query = {}, signal) => await read(ask(path + queryString(query), signal ? { signal } : {})),
     getText: async (path, query, accept) => await (await ask(path + queryString(query), { accept })).text(),
     post,
-    async fetchReport(path, body) {
-      const { href, fileName } = await post<AccessReport>(path, body);
-      return { fileName, content: await (await download(href)).blob().catch(unreachable) };
-    },
+    fetchFile,
     async fetchLink({ href }) {
       // a field from the insurer may look like a link
       if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown');
-      return new Uint8Array(await (await download(href)).arrayBuffer().catch(unreachable));
+      return await fetchFile(href);
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   useQueryClient,
 } from '@tanstack/react-query';
 import { useRef } from 'react';
+import { isExportInProgress } from '../../core/domain/export.ts';
 import type { PersonSearch } from '../../core/domain/name-search.ts';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { nextSyncPollMs } from '../../core/domain/sync-polling.ts';
@@ -17,6 +18,7 @@ import type {
   AccessLogCheck,
   AccessLogPage,
   Acknowledgement,
+  Export,
   FoundPatients,
   Issue,
   LastSync,
@@ -292,6 +294,43 @@ export function useCheckAccessLogs() {
     onSuccess: async () => await queries.invalidateQueries({ queryKey: ['access-log-check'] }),
   });
 }
+
+/** Polls the exports, newest first, without their files. */
+export function useExports() {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['exports'],
+    queryFn: async ({ signal }) => (await api.get<{ exports: readonly Export[] }>('/exports', {}, signal)).exports,
+    refetchInterval: (query) =>
+      nextPollMs(query, query.state.data?.some(isExportInProgress) ? idlePollMs : 15 * idlePollMs),
+  });
+}
+
+/** Polls one export. Each answer has new links to its files, which are valid for a quarter of an hour. */
+export function useExport(exportId: string) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['exports', exportId],
+    queryFn: async ({ signal }) => await api.get<Export>(`/exports/${exportId}`, {}, signal),
+    refetchInterval: (query) =>
+      nextPollMs(query, query.state.data && isExportInProgress(query.state.data) ? idlePollMs : 75 * idlePollMs),
+  });
+}
+
+/** Starts an export, or changes the one that `exportId` names. */
+export function useExportCommand() {
+  const { api } = useConnection();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ command, exportId }: ExportCommand) =>
+      await api.post<Export>(command === 'start' ? '/exports' : `/exports/${exportId}/${command}`),
+    onSettled: async () => await queries.invalidateQueries({ queryKey: ['exports'] }),
+  });
+}
+
+type ExportCommand =
+  | { readonly command: 'start'; readonly exportId?: undefined }
+  | { readonly command: 'pause' | 'resume' | 'cancel'; readonly exportId: string };
 
 export function useVerify(patientRef: string) {
   const { api } = useConnection();

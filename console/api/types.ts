@@ -19,5 +19,7 @@ export type AccessLogPage = z.output<typeof schemas.accessLog>;
 export type AccessEntry = AccessLogPage['entries'][number];
 export type AccessLogCheck = NonNullable<z.output<typeof schemas.accessLogCheck>['check']>;
 export type AccessReport = z.output<typeof schemas.accessReport>;
+export type Export = z.output<typeof schemas.exportStatus>;
+export type ExportFile = NonNullable<Export['output']>[number];
 export type Verification = z.output<typeof schemas.verification>;
 export type { ProblemName };

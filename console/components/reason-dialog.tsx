@@ -1,17 +1,6 @@
-import { type ReactNode, useId, useState } from 'react';
-import {
-  Dialog,
-  DialogTrigger,
-  FieldError,
-  Form,
-  Heading,
-  Input,
-  Label,
-  Modal,
-  ModalOverlay,
-  Text,
-  TextField,
-} from 'react-aria-components';
+import { type ReactNode, useId, useLayoutEffect, useRef, useState } from 'react';
+import { ButtonContext, FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
+import { createPortal } from 'react-dom';
 import { reasonMax } from '../../core/domain/line-command.ts';
 import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
@@ -79,34 +68,47 @@ export function ConfirmDialog({ onConfirm, ...ask }: DialogProps & { readonly on
   );
 }
 
-function BaseDialog({
-  trigger,
-  title,
-  text,
-  details,
-  children,
-}: DialogProps & { readonly children: (close: () => void) => ReactNode }) {
-  const textId = useId();
+interface BaseDialogProps extends DialogProps {
+  readonly children: (close: () => void) => ReactNode;
+}
+
+/** Opens when the trigger is pressed. */
+function BaseDialog({ trigger, ...ask }: BaseDialogProps) {
+  const [isOpen, setOpen] = useState(false);
   return (
-    <DialogTrigger>
-      {trigger}
-      <ModalOverlay className="overlay">
-        <Modal className="modal">
-          <Dialog className="dialog" role="alertdialog" aria-describedby={textId}>
-            {({ close }) => (
-              <>
-                <Heading slot="title">{title}</Heading>
-                <div id={textId} className="dialog-text">
-                  <p>{text}</p>
-                  {details}
-                </div>
-                {children(close)}
-              </>
-            )}
-          </Dialog>
-        </Modal>
-      </ModalOverlay>
-    </DialogTrigger>
+    <>
+      <ButtonContext value={{ onPress: () => setOpen(true) }}>{trigger}</ButtonContext>
+      {isOpen && createPortal(<OpenDialog {...ask} onClosed={() => setOpen(false)} />, document.body)}
+    </>
+  );
+}
+
+type OpenDialogProps = Omit<BaseDialogProps, 'trigger'> & { readonly onClosed: () => void };
+
+/**
+ * The browser's own modal dialog: it keeps the focus inside, makes the rest of the page inert, ends with Escape, and
+ * returns the focus to the trigger.
+ */
+function OpenDialog({ title, text, details, children, onClosed }: OpenDialogProps) {
+  const id = useId();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => dialog.current?.showModal(), []); // before a field asks for the focus
+  return (
+    <dialog
+      ref={dialog}
+      className="dialog"
+      role="alertdialog"
+      aria-labelledby={`${id}title`}
+      aria-describedby={`${id}text`}
+      onClose={onClosed}
+    >
+      <h2 id={`${id}title`}>{title}</h2>
+      <div id={`${id}text`} className="dialog-text">
+        <p>{text}</p>
+        {details}
+      </div>
+      {children(() => dialog.current?.close())}
+    </dialog>
   );
 }
 

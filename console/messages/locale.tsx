@@ -1,5 +1,4 @@
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from 'react';
-import { I18nProvider } from 'react-aria-components';
 import { preferences } from '../preferences.ts';
 import { de, type Messages } from './de.ts';
 import { en } from './en.ts';
@@ -37,11 +36,7 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
     () => ({ language, setLanguage, t: messagesOf[language], formats: createFormats(locale) }),
     [language, locale],
   );
-  return (
-    <LocaleContext value={value}>
-      <I18nProvider locale={locale}>{children}</I18nProvider>
-    </LocaleContext>
-  );
+  return <LocaleContext value={value}>{children}</LocaleContext>;
 }
 
 export function useLocale(): Locale {

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Input, Label, NumberField, Text } from 'react-aria-components';
+import { FieldError, Input, Label, Text, TextField } from 'react-aria-components';
 import { paceMax } from '../../core/domain/gate.ts';
 import { useLineCommand, useSetPace } from '../api/queries.ts';
 import type { Line } from '../api/types.ts';
@@ -90,7 +90,7 @@ interface PaceDialogProps {
 /** Asks for the pace and a reason. An empty field means that the default applies again. */
 function PaceDialog({ pace, isPending, onPace }: PaceDialogProps) {
   const { t } = useLocale();
-  const [requests, setRequests] = useState(pace?.requestsPerMinute ?? Number.NaN);
+  const [requests, setRequests] = useState(`${pace?.requestsPerMinute ?? ''}`);
   return (
     <ReasonDialog
       trigger={
@@ -101,14 +101,15 @@ function PaceDialog({ pace, isPending, onPace }: PaceDialogProps) {
       title={t.line.paceTitle}
       text={t.line.paceText}
       fields={
-        <NumberField className="field" value={requests} onChange={setRequests} minValue={1} maxValue={paceMax}>
+        <TextField className="field" type="number" value={requests} onChange={setRequests}>
           <Label>{t.line.paceLabel}</Label>
-          <Input />
+          <Input min={1} max={paceMax} />
           <Text slot="description">{t.line.paceHint}</Text>
-        </NumberField>
+          <FieldError />
+        </TextField>
       }
       confirm={t.line.setPace}
-      onReason={(reason) => onPace({ requestsPerMinute: Number.isNaN(requests) ? null : requests, reason })}
+      onReason={(reason) => onPace({ requestsPerMinute: requests === '' ? null : Number(requests), reason })}
     />
   );
 }

@@ -4,7 +4,7 @@ import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-comp
 import { type ReportFormat, reportFormats } from '../../core/domain/access-texts.ts';
 import { useConnection } from '../api/context.ts';
 import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
-import type { AccessEntry } from '../api/types.ts';
+import type { AccessEntry, AccessReport } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
 import { fetchBundle } from '../components/fhir-bundle.ts';
 import { KvnrForm } from '../components/kvnr-form.tsx';
@@ -148,11 +148,9 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
   });
   const report = useMutation({
     mutationFn: async (format: ReportFormat) => {
-      const { fileName, content } = await api.fetchReport(`/patients/${patientRef}/access-log/report`, {
-        language,
-        format,
-      });
-      saveFile(fileName, content);
+      const path = `/patients/${patientRef}/access-log/report`;
+      const { href, fileName } = await api.post<AccessReport>(path, { language, format });
+      saveFile(fileName, new Blob([await api.fetchFile(href)]));
     },
   });
   return (

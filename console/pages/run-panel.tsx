@@ -7,6 +7,7 @@ import { Button } from '../components/button.tsx';
 import { CareBar } from '../components/care-bar.tsx';
 import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { Notice, Problem, StaleBadge } from '../components/notice.tsx';
+import { ProgressBar } from '../components/progress-bar.tsx';
 import { QualityFacts } from '../components/quality-facts.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { RunState } from '../components/run-state.tsx';
@@ -245,18 +246,7 @@ function TransferTile({ of: transfer }: { readonly of: Transfer }) {
       value={totalBytes === undefined ? received : t.run.transferOf(received, formats.bytes(totalBytes))}
       isWide
     >
-      {percent !== undefined && (
-        <div
-          className="bar"
-          role="progressbar"
-          aria-label={t.run.transfers[kind]}
-          aria-valuemin={0}
-          aria-valuemax={100}
-          aria-valuenow={Math.floor(percent)}
-        >
-          <span className="bar-segment done" style={{ width: `${percent}%` }} />
-        </div>
-      )}
+      {percent !== undefined && <ProgressBar label={t.run.transfers[kind]} percent={percent} />}
       <p>{facts.join(' · ')}</p>
       <p>
         {t.run.transferRequests(formats.count(transfer.requests), formats.count(transfer.failures))}

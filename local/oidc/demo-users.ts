@@ -5,17 +5,12 @@ export interface DemoUser {
   readonly name: string;
 }
 
-/** One person for each role of people. */
-export const demoPeople: Readonly<Record<Exclude<Role, 'integration'>, DemoUser>> = {
+/** One user for each role. */
+export const demoUsers: Readonly<Record<Role, DemoUser>> = {
   clinician: { sub: 'demo-clinician', name: 'Dr. Miriam Vogt' },
   operator: { sub: 'demo-operator', name: 'Jonas Brandt' },
   management: { sub: 'demo-management', name: 'Katrin Seidel' },
   auditor: { sub: 'demo-auditor', name: 'Peter Hollmann' },
-};
-
-/** All who can get a token. A program has no browser to sign in with. */
-export const demoUsers: Readonly<Record<Role, DemoUser>> = {
-  ...demoPeople,
   integration: { sub: 'demo-integration', name: 'Data warehouse' },
 };
 

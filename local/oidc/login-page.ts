@@ -1,5 +1,5 @@
 import { roleNames } from '../../core/domain/role-names.ts';
-import { demoPeople } from './demo-users.ts';
+import { demoUsers } from './demo-users.ts';
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
@@ -14,7 +14,7 @@ const messages = {
     signInAs: 'Sign in as',
     signOut: 'Sign out',
     warning:
-      'This sign-in service is for trying out epa-sync only. Everyone who can reach this page can sign in as any of these people.',
+      'This sign-in service is for trying out epa-sync only. Everyone who can reach this page can sign in as any of these users.',
   },
 } as const;
 type Language = keyof typeof messages;
@@ -31,8 +31,8 @@ const head = (language: Language, title: string): string => `<!doctype html>
 /** Returns a page with one button for each demo user. @param action the URL that the form is sent to */
 export function loginPage(action: string, language: Language): string {
   const { signInAs, warning } = messages[language];
-  const buttons = (Object.keys(demoPeople) as (keyof typeof demoPeople)[]).map((role) => {
-    const { sub, name } = demoPeople[role];
+  const buttons = (Object.keys(demoUsers) as (keyof typeof demoUsers)[]).map((role) => {
+    const { sub, name } = demoUsers[role];
     return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${roleNames[language][role]}</button>`;
   });
   return `${head(language, signInAs)}

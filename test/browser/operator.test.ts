@@ -155,6 +155,26 @@ test('an operator pauses the line until a moment, and the page shows it', async 
   await lineWithStatus(page, 'open').waitFor();
 });
 
+test('an operator sets a pace that is possible, and takes it away', async () => {
+  const { page } = operator;
+  const dialog = page.getByRole('alertdialog');
+  await page.getByRole('button', { name: 'Tempo setzen' }).click();
+  await dialog.getByRole('textbox', { name: 'Grund' }).fill('Bitte der Kasse');
+  const requests = dialog.getByLabel('Anfragen pro Minute');
+  await requests.fill('0');
+  await dialog.getByRole('button', { name: 'Tempo setzen' }).click();
+  await dialog.locator('.react-aria-FieldError').waitFor();
+  await requests.fill('30');
+  await dialog.getByRole('button', { name: 'Tempo setzen' }).click();
+  await page.getByText('Höchstens 30 Anfragen pro Minute.').waitFor();
+  expect(await world.day.line.read()).toMatchObject({ pace: { requestsPerMinute: 30, reason: 'Bitte der Kasse' } });
+  await page.getByRole('button', { name: 'Tempo setzen' }).click();
+  await dialog.getByRole('textbox', { name: 'Grund' }).fill('erledigt');
+  await requests.fill('');
+  await dialog.getByRole('button', { name: 'Tempo setzen' }).click();
+  await page.getByText('Keine Grenze für Anfragen pro Minute.').waitFor();
+});
+
 test('issues are shown with their reasons, filtered, and saved as CSV', async () => {
   const { page } = operator;
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();

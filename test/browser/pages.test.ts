@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
@@ -11,10 +11,18 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 
 let world: ConsoleWorld;
 let patientRef: string;
+let exportId: string;
 beforeAll(async () => {
   world = await startWorld({ patients: 30, rate: 0.8, latencyMs: 2, slowShare: 0, malformedEntries: 20 });
-  await world.day.startWorker();
+  const worker = await world.day.startWorker();
   await world.day.runToEnd();
+  exportId = (await world.call('startExport')).json.exportId;
+  const isEnded = async () => (await world.call('readExport', { params: { exportId } })).json.state === 'completed';
+  await vi.waitUntil(isEnded, { timeout: 60_000, interval: 250 });
+  await worker.kill(); // the next one is paused before it can end
+  const { json: next } = await world.call('startExport');
+  await world.call('pauseExport', { params: { exportId: next.exportId } });
+  await world.day.startWorker();
   const [found] = world.day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
   const { json } = await world.call('requestPatientSync', { body: { kvnr: found?.kvnr } });
   patientRef = json.patientRef;
@@ -29,6 +37,7 @@ const pagesOf = {
     ['runs', 'main table'],
     ['patient', 'main form'],
     ['patient/REF', 'main [data-sync]'],
+    ['exports', 'main .badge.paused'],
     ['nowhere', 'main .notice'],
   ],
   management: [
@@ -43,6 +52,10 @@ const pagesOf = {
     ['access-log', 'main form'],
     ['access-log/REF', 'main table'],
   ],
+  integration: [
+    ['exports', 'main .badge.paused'],
+    ['exports/EXPORT', 'main table'],
+  ],
 } as const;
 const roles = Object.keys(pagesOf) as (keyof typeof pagesOf)[];
 
@@ -52,7 +65,7 @@ async function forEachPage(
   check: (name: string) => Promise<void>,
 ): Promise<void> {
   for (const [name, ready] of pagesOf[role]) {
-    await page.goto(`${world.url}#/${name.replace('REF', patientRef)}`);
+    await page.goto(`${world.url}#/${name.replace('REF', patientRef).replace('EXPORT', exportId)}`);
     await page.locator(ready).first().waitFor();
     for (const details of await page.locator('main details').all())
       await details.evaluate((each) => each.setAttribute('open', ''));
@@ -184,6 +197,15 @@ test('with the keyboard alone, an operator pauses and resumes the line, and axe 
     throw new Error(`30 presses of Tab do not reach ${name}`);
   };
   await tabTo('Leitung pausieren');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alertdialog').waitFor();
+  for (let presses = 0; presses < 6; presses++) {
+    await page.keyboard.press('Tab'); // never reaches the page behind the dialog
+    expect(await page.evaluate(() => document.activeElement?.matches('dialog *, body'))).toBe(true);
+  }
+  await page.keyboard.press('Escape');
+  await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Leitung pausieren');
   await page.keyboard.press('Enter');
   await page.getByRole('alertdialog').waitFor();
   expect(await violationsOn(page)).toEqual([]);

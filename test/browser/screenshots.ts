@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { signInAs, visit } from './browser.ts';
 import { demoUserNames, startWorld } from './world.fixture.ts';
@@ -24,6 +25,9 @@ const [patient] = world.day.insurer
   );
 const { json } = await world.call('requestPatientSync', { body: { kvnr: patient?.kvnr } });
 const patientRef: string = json.patientRef;
+const { json: exported } = await world.call('startExport');
+while ((await world.call('readExport', { params: { exportId: exported.exportId } })).json.state === 'running')
+  await setTimeout(500);
 
 /** The screens of each role. `ready` is a selector to wait for, and `act` runs before the screenshot. */
 const screens: readonly (readonly [
@@ -36,6 +40,18 @@ const screens: readonly (readonly [
   ['overview', 'operator', '#/overview', '.uplot', async (page) => await page.locator('.line-state').waitFor()],
   ['issues', 'operator', '#/issues', 'main table'],
   ['runs', 'operator', '#/runs', 'main table'],
+  ['exports-of-operator', 'operator', '#/exports', 'main table'],
+  ['exports', 'integration', '#/exports', 'main table'],
+  [
+    'export-files',
+    'integration',
+    '#/exports',
+    'main table',
+    async (page) => {
+      await page.getByRole('link', { name: 'Dateien ansehen' }).click();
+      await page.getByRole('heading', { name: 'Dateien des Exports' }).waitFor();
+    },
+  ],
   ['patient-of-operator', 'operator', `#/patient/${patientRef}`, '[data-sync]'],
   ['unknown', 'operator', '#/nowhere', 'main .notice'],
   ['runs-of-management', 'management', '#/runs', 'main table'],

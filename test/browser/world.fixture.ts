@@ -56,4 +56,5 @@ export const demoUserNames = {
   management: 'Katrin Seidel',
   clinician: 'Dr. Miriam Vogt',
   auditor: 'Peter Hollmann',
+  integration: 'Data warehouse',
 } as const;
