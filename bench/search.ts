@@ -50,7 +50,9 @@ const surnameAt = (index: number): string => {
     if (share < ofThousand) return name;
     share -= ofThousand;
   }
-  const made = [1, 10, 100, 1_000].map((place) => syllables[Math.floor(mixed(index, 7_919, 104_729) / place) % 10]).join('');
+  const made = [1, 10, 100, 1_000]
+    .map((place) => syllables[Math.floor(mixed(index, 7_919, 104_729) / place) % 10])
+    .join('');
   return `${made.charAt(0).toUpperCase()}${made.slice(1)}`;
 };
 /** People of the last 90 years; 28 days a month are enough. */

@@ -59,7 +59,7 @@ test.each([
 });
 
 test.each(['oldest', 'newest'] as const)(
-  'entries of one moment have one order, from whichever log somebody reads (%s first)',
+  'entries of one moment have the same order from each of the logs (%s first)',
   async (order) => {
     const refs = ['ab', 'cd', 'ef'].map((pair) => pair.repeat(16));
     const logs = new Map(

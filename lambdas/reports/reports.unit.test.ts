@@ -63,7 +63,7 @@ test('the PDF holds the text of the HTML, and letters of all European languages'
   }
 });
 
-test('wherever a page ends, every line is on a page, in its size, and each page has its number', async () => {
+test('every line is on a page, in its size, and each page has its number, at any place where a page may end', async () => {
   const entries = 40;
   const pagesWere = new Set<number>();
   for (let before = 0; before < 48; before += 3) {
