@@ -157,6 +157,7 @@ test('an operator pauses the line until a moment, and the page shows it', async 
 
 test('an operator sets a pace that is possible, and takes it away', async () => {
   const { page } = operator;
+  const limits = page.locator('.limits');
   const dialog = page.getByRole('alertdialog');
   await page.getByRole('button', { name: 'Tempo setzen' }).click();
   await dialog.getByRole('textbox', { name: 'Grund' }).fill('Bitte der Kasse');
@@ -166,13 +167,13 @@ test('an operator sets a pace that is possible, and takes it away', async () => 
   await dialog.locator('.react-aria-FieldError').waitFor();
   await requests.fill('30');
   await dialog.getByRole('button', { name: 'Tempo setzen' }).click();
-  await page.getByText('Höchstens 30 Anfragen pro Minute.').waitFor();
+  await limits.getByText('Höchstens 30 Anfragen pro Minute.').waitFor();
   expect(await world.day.line.read()).toMatchObject({ pace: { requestsPerMinute: 30, reason: 'Bitte der Kasse' } });
   await page.getByRole('button', { name: 'Tempo setzen' }).click();
   await dialog.getByRole('textbox', { name: 'Grund' }).fill('erledigt');
   await requests.fill('');
   await dialog.getByRole('button', { name: 'Tempo setzen' }).click();
-  await page.getByText('Keine Grenze für Anfragen pro Minute.').waitFor();
+  await limits.getByText('Keine Grenze für Anfragen pro Minute.').waitFor();
 });
 
 test('issues are shown with their reasons, filtered, and saved as CSV', async () => {
