@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { callApi } from '../test/api.fixture.ts';
@@ -22,4 +24,13 @@ test('twenty calls of a Lambda wait for each other, and do not start twenty proc
   const processes = await lambdaProcesses(stack.environment['AWS_ENDPOINT_URL'] ?? '');
   expect(processes).toBeGreaterThan(0);
   expect(processes).toBeLessThanOrEqual(4); // local/emulator.py, PROCESSES_MAX
+}, 120_000);
+
+test('the answer to a preflight ends with its headers, so that the next answer on the connection is understood', async () => {
+  await using stack = await startTestStack({ api: true });
+  const { hostname, port, pathname } = new URL(`${stack.api?.url}/sync`);
+  const headers = `Host: ${hostname}\r\nOrigin: ${stack.api?.consoleOrigin}\r\nAccess-Control-Request-Method: POST`;
+  const socket = connect(Number(port), hostname);
+  socket.write(`OPTIONS ${pathname} HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 204 .*\r\n\r\n$/s);
 }, 120_000);

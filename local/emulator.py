@@ -51,12 +51,35 @@ lambda_runtime.release_worker = release_worker
 
 from ministack.app import app  # noqa: E402: its modules import the two functions above by name
 
+# Status codes whose answers have no body (RFC 9110, 15.3.5 and 15.4.5).
+NO_BODY = {204, 304}
+
+
+async def without_needless_bodies(scope, receive, send):
+    """Removes the body that MiniStack sends with a 204, such as `{}` after a preflight. Hypercorn did so, Uvicorn does not.
+
+    The client would take these bytes for the beginning of the next answer.
+    """
+    is_without_body = False
+
+    async def send_message(message):
+        nonlocal is_without_body
+        if message["type"] == "http.response.start" and message["status"] in NO_BODY:
+            is_without_body = True
+            headers = [header for header in message["headers"] if header[0].lower() != b"content-length"]
+            message = {**message, "headers": headers}
+        elif message["type"] == "http.response.body" and is_without_body:
+            message = {**message, "body": b""}
+        await send(message)
+
+    await app(scope, receive, send_message)
+
 
 def main():
     # Uvicorn ends the requests, lets MiniStack save its state, and then raises the signal again
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
-        app,
+        without_needless_bodies,
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
         http="httptools",  # fail without it: the other parser costs more, and nobody would notice
