@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
 
-/** The checks that are under way. */
+/** The checks that are in progress. */
 export interface RunningChecks {
   /** Resolves once only those are left that wait for a build of Go programs. */
   readonly withoutBuild: Promise<unknown>;

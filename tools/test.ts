@@ -10,7 +10,7 @@ import { testDir } from './test-dir.ts';
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const checks = args.length > 0 ? undefined : startChecks();
-// the first build of the Go programs goes on beside the tests; the emulator is installed beside the checks
+// the first build of the Go programs goes on while the tests run; the emulator is installed while the checks run
 if (checks) await Promise.all([checks.withoutBuild, ensurePythonTools(testDir)]);
 const vitest = spawn(
   process.execPath,
