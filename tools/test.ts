@@ -29,5 +29,6 @@ const vitest = spawn(
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal));
-const [[code], areChecksGood = true] = await Promise.all([once(vitest, 'exit'), checks?.areGood]);
+const [code] = (await once(vitest, 'exit')) as [code: number | null];
+const areChecksGood = code === null || ((await checks?.areGood) ?? true); // after a signal, nobody waits for the checks
 process.exit(code === 0 && areChecksGood ? 0 : 1);
