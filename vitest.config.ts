@@ -5,13 +5,24 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest = [
   'emulated.integration',
   'what-temporal-knows',
-  'crashes',
   'schemathesis',
   'chaos',
+  'api-failures',
+  'crashes',
+  'decisions',
+  'second-day',
+  'cli',
+  'api-operations',
   'odd-insurers',
   'cancelled',
+  'docs',
+  'queries',
+  'side-by-side',
+  'metrics',
+  'restore',
   'operator',
   'insurer-line',
+  'people',
   'patient-record',
 ];
 const rank = ({ moduleId }: TestSpecification): number => {
@@ -57,6 +68,7 @@ export default defineConfig({
           include: ['test/simulation/**/*.test.ts'],
           sequence: { groupOrder: 1 }, // alone: it has a thread of its own for each core
           maxWorkers: 1,
+          maxConcurrency: 2,
         },
       },
       {
@@ -65,6 +77,7 @@ export default defineConfig({
           include: ['test/model/model.test.ts'],
           sequence: { groupOrder: 2 }, // alone: it has a thread of its own for each core
           maxWorkers: 1,
+          maxConcurrency: 2,
         },
       },
       {
@@ -85,6 +98,7 @@ export default defineConfig({
           include: ['test/end-to-end/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
           ...sideBySide,
+          expect: { poll: { interval: 100 } }, // each poll calls Lambdas, Temporal or tables, and costs milliseconds of CPU
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

@@ -63,8 +63,8 @@ export interface Day extends AsyncDisposable {
   refOf(kvnr: string): string;
   /**
    * Resolves with the first progress that matches.
-   * @param everyMs time between two reads, which cost 30 ms of CPU each; 100 by default. Longer ones suit a long wait for
-   *   what lasts
+   * @param everyMs time between two reads, which cost 30 ms of CPU each; 200 by default. A shorter one is for what passes
+   *   quickly, a longer one for a long wait
    */
   until(matches: (progress: Progress) => boolean, everyMs?: number): Promise<Progress>;
   /** Starts a run and resolves with its last progress. */
@@ -125,7 +125,7 @@ export async function startDay(
   let workersStarted = 0;
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
 
-  const until: Day['until'] = async (matches, everyMs = 100) => {
+  const until: Day['until'] = async (matches, everyMs = 200) => {
     for (;;) {
       const progress = await sync.readProgress().catch(() => undefined); // Temporal or the emulator may be restarting
       if (progress !== undefined && matches(progress)) return progress;

@@ -18,3 +18,19 @@ export function secretsOf(insurer: Insurer): ReadonlySet<string> {
   }
   return secrets;
 }
+
+/**
+ * Returns the secrets that a text contains. One pass finds all of them: a search for each of thousands takes a second of CPU for
+ * each megabyte.
+ * @param secrets none of them empty
+ */
+export function secretsIn(text: string, secrets: Iterable<string>): readonly string[] {
+  const all = [...secrets];
+  const length = Math.min(...all.map((secret) => secret.length));
+  const byStart = Map.groupBy(all, (secret) => secret.slice(0, length));
+  const found = new Set<string>();
+  for (let at = 0; at <= text.length - length; at++)
+    for (const secret of byStart.get(text.slice(at, at + length)) ?? [])
+      if (text.startsWith(secret, at)) found.add(secret);
+  return [...found];
+}

@@ -1,3 +1,3 @@
-import { runChecks } from './checks.ts';
+import { startChecks } from './checks.ts';
 
-process.exitCode = (await runChecks()) ? 0 : 1;
+process.exitCode = (await startChecks().areGood) ? 0 : 1;

@@ -11,13 +11,18 @@ const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
 
-interface Tools extends GoTools {
-  readonly cfnLint: string;
+/** The checks that are in progress. */
+export interface RunningChecks {
+  /** Resolves once only those are left that wait for a build of Go programs. */
+  readonly withoutBuild: Promise<unknown>;
+  /** Resolves with whether all pass. */
+  readonly areGood: Promise<boolean>;
 }
-type Command = string | ((tools: Tools) => string);
 
-/** The name of each check, and its command: a program of node_modules/.bin, a Go or Python program, or a script that Node runs. */
-const commands: readonly (readonly [what: string, command: Command, args: readonly string[]])[] = [
+type Check = readonly [what: string, command: string | Promise<string>, args: readonly string[]];
+
+/** The name of each check, and its command: a program of node_modules/.bin, a Python program, or a script that Node runs. */
+const checksWithout = (cfnLint: Promise<string>): readonly Check[] => [
   ['types', join(bin, 'tsc'), ['-p', '.']],
   ['types of the browser', join(bin, 'tsc'), ['-p', 'console']],
   [
@@ -34,42 +39,48 @@ const commands: readonly (readonly [what: string, command: Command, args: readon
   ['dead code', process.execPath, [join(bin, 'knip')]],
   ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
   // the templates of production, as infra/app.integration.test.ts compares them with the app; it checks those of other stages
-  [
-    'templates',
-    ({ cfnLint }) => cfnLint,
-    [...cfnLintArgs, ...globSync('infra/stacks/snapshots/*.json', { cwd: root })],
-  ],
+  ['templates', cfnLint, [...cfnLintArgs, ...globSync('infra/stacks/snapshots/*.json', { cwd: root })]],
+];
+
+/** The checks that are Go programs, or need one. */
+const checksOf = (goTools: Promise<GoTools>): readonly Check[] => [
   // waits for the tools, so that only one process builds them
-  ['prose', () => process.execPath, [join(import.meta.dirname, 'prose.ts')]],
+  ['prose', goTools.then(() => process.execPath), [join(import.meta.dirname, 'prose.ts')]],
   // shellcheck and pyflakes are not installed everywhere, so the result must not depend on them
   [
     'GitHub workflows',
-    ({ actionlint }) => actionlint,
+    goTools.then(({ actionlint }) => actionlint),
     ['-shellcheck=', '-pyflakes=', ...globSync('.github/workflows/*.yml', { cwd: root })],
   ],
 ];
 
-/** Runs all checks in parallel and prints the output of those that fail. @returns whether all pass */
-export async function runChecks(): Promise<boolean> {
+/** Starts all checks in parallel, and prints the output of those that fail. */
+export function startChecks(): RunningChecks {
   const startedAt = performance.now();
-  const tools = Promise.all([ensureGoTools(testDir), ensureCfnLint(testDir)]).then(
-    ([goTools, cfnLint]): Tools => ({ ...goTools, cfnLint }),
+  const runEach = async (checks: readonly Check[]): Promise<boolean> => {
+    const results = await Promise.all(checks.map(async (check) => await runCheck(check, startedAt)));
+    return results.every(Boolean);
+  };
+  const others = runEach(checksWithout(ensureCfnLint(testDir)));
+  const ofGo = runEach(checksOf(ensureGoTools(testDir)));
+  const isAddressKept = isInsurerAddressKept();
+  return {
+    withoutBuild: others,
+    areGood: Promise.all([others, ofGo]).then((results) => isAddressKept && results.every(Boolean)),
+  };
+}
+
+/** Runs a check once its program is there. @returns whether it passes */
+async function runCheck([what, command, args]: Check, startedAt: number): Promise<boolean> {
+  const start = async () => await run(await command, args, { cwd: root, maxBuffer: 64 << 20 });
+  const failure = await start().then(
+    () => undefined,
+    ({ stdout = '', stderr = '', message }: Error & { stdout?: string; stderr?: string }) =>
+      `${stdout}${stderr}` || `${message}\n`, // a command that could not be installed or started has printed nothing
   );
-  const start = async (command: Command, args: readonly string[]) =>
-    run(typeof command === 'string' ? command : command(await tools), args, { cwd: root, maxBuffer: 64 << 20 });
-  const results = await Promise.all(
-    commands.map(async ([what, command, args]) => {
-      const failure = await start(command, args).then(
-        () => undefined,
-        ({ stdout = '', stderr = '', message }: Error & { stdout?: string; stderr?: string }) =>
-          `${stdout}${stderr}` || `${message}\n`, // a command that could not start has printed nothing
-      );
-      say(what, failure === undefined, startedAt);
-      if (failure !== undefined) process.stdout.write(failure);
-      return failure === undefined;
-    }),
-  );
-  return isInsurerAddressKept() && results.every(Boolean);
+  say(what, failure === undefined, startedAt);
+  if (failure !== undefined) process.stdout.write(failure);
+  return failure === undefined;
 }
 
 /** Returns whether only worker/line holds the insurer's address (docs/explanation/architecture.md, "Allowed imports"). */

@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
-import { runChecks } from './checks.ts';
+import { ensurePythonTools } from '../local/python-tools.ts';
+import { startChecks } from './checks.ts';
 import { testDir } from './test-dir.ts';
 
 // `npm test`: the checks, then unit tests, the simulation of the line, the model of the data, and integration tests.
 // With arguments, the checks are skipped and the arguments go to Vitest: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
-const areChecksGood = args.length > 0 || (await runChecks());
+const checks = args.length > 0 ? undefined : startChecks();
+// the first build of the Go programs goes on while the tests run; the emulator is installed while the checks run
+if (checks) await Promise.all([checks.withoutBuild, ensurePythonTools(testDir)]);
 const vitest = spawn(
   process.execPath,
   [
@@ -25,4 +29,6 @@ const vitest = spawn(
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal));
-vitest.on('exit', (code) => process.exit(code === 0 && areChecksGood ? 0 : 1));
+const [code] = (await once(vitest, 'exit')) as [code: number | null];
+const areChecksGood = code === null || ((await checks?.areGood) ?? true); // after a signal, nobody waits for the checks
+process.exit(code === 0 && areChecksGood ? 0 : 1);

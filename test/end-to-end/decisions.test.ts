@@ -56,7 +56,7 @@ test('if the newer list proves unusable, the removals of the older one can be de
   const { listId, removals } = await startAsking(day);
   day.insurer.script({ match: 'list', fault: 'html-page', times: 120 }); // 40 answers for each of three fetches
   await day.sync.start();
-  await day.until(({ phase, awaitingDecision }) => phase === 'list' && !awaitingDecision);
+  await day.until(({ phase, awaitingDecision }) => phase === 'list' && !awaitingDecision, 100);
   await day.until(({ awaitingDecision }) => awaitingDecision);
   await day.sync.decideRemovals({ decision: 'approve', listId, operator: 'olga' });
   expect(await day.ended().catch(async () => await day.sync.readProgress())).toMatchObject({

@@ -37,7 +37,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
       .findLast((emitted) => emitted.name === name)
       ?.values.at(-1);
   const eventually = async (name: MetricName, holds: (value: number | undefined) => boolean): Promise<void> =>
-    await expect.poll(() => holds(lastOf(name)), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => holds(lastOf(name)), { timeout: 20_000, interval: 250 }).toBe(true); // reads the whole log
 
   await eventually('LineHeld', (value) => value === 1);
   await eventually('RunInProgress', (value) => value === 0);
@@ -117,7 +117,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   const Key = { patientRef: { S: patientRef }, seq: { N: '1' } };
   await dynamo.send(new DeleteItemCommand({ TableName: defaultTables.accessLog, Key }));
   const tampered = async () => metricsIn(await lambdaLogLines()).filter(({ name }) => name === 'AccessLogTampered');
-  await expect.poll(async () => (await tampered()).length, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await tampered()).length, { timeout: 30_000, interval: 1_000 }).toBe(1);
 
   // without an access entry no request is answered, and the failure is counted
   await dynamo.send(new DeleteTableCommand({ TableName: defaultTables.accessLog }));

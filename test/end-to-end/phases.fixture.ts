@@ -8,9 +8,9 @@ export const world = { patients: 40, rate: 0.5, mix, notInsuredShare: 0.05, unkn
 /** Resolves once a run is in a phase, or has just left it. */
 export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = {
   list: (day) => day.insurer.requestArrives(1),
-  split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff'),
-  diff: (day) => day.until(({ phase }) => phase === 'diff'),
-  apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records'),
+  split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff', 100),
+  diff: (day) => day.until(({ phase }) => phase === 'diff', 100),
+  apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records', 100),
   'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 15),
 };
 export const phases = Object.keys(inPhase) as (keyof typeof inPhase)[];

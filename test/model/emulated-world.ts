@@ -1,18 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { BatchWriteCommand, DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
-import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { CareState, Standing } from '../../core/domain/patient.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { type Bucket, listKeys } from '../../core/stores/objects.ts';
 import { storesOver } from '../../core/stores/open-stores.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
+import { kvnrOf } from '../../simulator/kvnr-numbers.ts';
 import { endSyncIn } from '../../worker/activities/end-sync.fixture.ts';
 import { createLineActivities } from '../../worker/activities/line-activities.ts';
 import { createListActivities } from '../../worker/activities/list-activities.ts';
@@ -399,12 +400,11 @@ const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
 
 /** Returns people whose pseudonyms are all in one shard, and in order: so a history replays with any key. */
 function peopleOf(shard: string, pseudonymKey: Buffer, count: number): { kvnr: Kvnr; patientRef: string }[] {
+  const key = createSecretKey(pseudonymKey); // 256 people are tried for each one found
   const people: { kvnr: Kvnr; patientRef: string }[] = [];
   for (let number = 0; people.length < count; number++) {
-    const digits = `A${String(number).padStart(8, '0')}`;
-    const kvnr = Array.from({ length: 10 }, (_, check) => `${digits}${check}`).find(isKvnr);
-    if (kvnr === undefined) continue;
-    const patientRef = patientRefOf(kvnr, pseudonymKey);
+    const kvnr = kvnrOf(number, 0) as Kvnr;
+    const patientRef = patientRefOf(kvnr, key);
     if (patientRef.startsWith(shard)) people.push({ kvnr, patientRef });
   }
   return people.sort((one, other) => (one.patientRef < other.patientRef ? -1 : 1));

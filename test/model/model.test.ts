@@ -15,7 +15,7 @@ test(`${histories} random histories in memory: the tables are what the last acce
   await annotate(JSON.stringify(sums));
 });
 
-// two at a time, because each has one thread
+// two at a time (vitest.config.ts), because each has one thread
 describe.concurrent('each fault in a rule or in the condition of a write is found by a random history in memory', () => {
   for (const [mutant, { seed = 1, size = 'large' }] of Object.entries(memoryMutants))
     test(mutant, { timeout: 120_000 }, async ({ annotate, expect: expectHere }) => {

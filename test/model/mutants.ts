@@ -9,6 +9,7 @@ type FoundMutant = Mutant & { readonly seed?: number; readonly size?: 'small' };
 
 const ruleMutants: Readonly<Record<string, FoundMutant>> = {
   'an approval is carried out while a newer list is applied': {
+    seed: 2,
     file: machine,
     find: "  isListDue || ['listing', 'splitting', 'applying', 'ending', 'stopping', 'done'].includes(step.name);",
     replace: "  ['ending', 'stopping', 'done'].includes(step.name);",
@@ -36,6 +37,7 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
       "{ this.#waitFor('reopenReported', event.reported); state.notInsured = { ...state.notInsured, removed: 0 }; }",
   },
   'the guard sees one list only': {
+    seed: 2,
     file: guard,
     find: 'const inSevenDays = removals + recentRemovals;',
     replace: 'const inSevenDays = removals;',
@@ -47,6 +49,7 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
     replace: '',
   },
   'the run continues as new while patients are synced': {
+    seed: 6,
     file: machine,
     find: 'return patients.length === 0 && tasks.length === 0 && !isListingPending;',
     replace: 'return tasks.length === 0 && !isListingPending;',
@@ -93,6 +96,7 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
     replace: 'if (event.provisional === -1) {',
   },
   'a trigger during the last save is lost': {
+    seed: 5,
     file: machine,
     find: "if (state.isListDue && !step.isStopped) {\n      state.step = { name: 'draining' }; // a trigger has come: the run continues",
     replace:
@@ -129,6 +133,7 @@ const writeMutants: Readonly<Record<string, FoundMutant>> = {
     replace: 'if (world.#lists.applying !== applying) world',
   },
   'storeCareRecords deletes the current version if the payload is missing (memory)': {
+    seed: 2,
     file: world,
     find: "if (items.get(patientRef)?.careVersion === fetchOrder) return yield* finish('stored');",
     replace: '',
@@ -157,6 +162,7 @@ const writeMutants: Readonly<Record<string, FoundMutant>> = {
     replace: 'isSyncable(other) && !other.notInsured;',
   },
   'a removed patient leaves no tombstone': {
+    seed: 5,
     file: world,
     find: "this.#update(ref, isRemoving, { state: 'tombstone', revision: revision + 1, careVersion: undefined });",
     replace: 'this.#items.delete(ref);',
@@ -182,6 +188,7 @@ const writeMutants: Readonly<Record<string, FoundMutant>> = {
     replace: "if (now) world.#update(patientRef, () => true, { careState: 'pending' });\n            if (now)",
   },
   'an inquiry stays after a 404': {
+    seed: 4,
     file: 'test/model/commands.ts',
     find: "return { outcome: 'unknown', ...(seen && { revision: seen.revision }) };",
     replace: "return { outcome: 'unknown', revision: -1 };",

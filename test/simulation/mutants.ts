@@ -13,8 +13,11 @@ const lease = 'worker/line/lease.ts';
 const keeper = 'worker/line/keeper.ts';
 const permit = 'worker/line/send-permit.ts';
 
+/** A mutant, and the first seed whose faults find it, if others before do not. The search begins there: seed 1 by default. */
+type FoundMutant = Mutant & { readonly seed?: number };
+
 /** The rules that the gate model breaks one by one (test/gate-model), each broken in the source. */
-export const gateMutants: Readonly<Record<string, Mutant>> = {
+const gateMutants: Readonly<Record<string, FoundMutant>> = {
   'a lease is compared without its number': {
     file: domain,
     find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;',
@@ -31,6 +34,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace: 'hasLapsed(watch, gate, leaseMs, nowMs + 10 * leaseMs)',
   },
   'a lease counts from the answer': {
+    seed: 8,
     file: keeper,
     find: 'sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs)',
     replace: 'sendUntilMs: maySendUntilMs(this.#clock.monotonicMs(), this.#leaseMs)',
@@ -41,6 +45,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace: 'sentMs + leaseMs',
   },
   'a watcher keeps no margin': {
+    seed: 15,
     file: domain,
     find: 'return watch.sinceMs + longestLeaseMs + leaseMarginMs(longestLeaseMs);',
     replace: 'return watch.sinceMs + longestLeaseMs;',
@@ -51,6 +56,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace: 'holdsLease ? this.#notOpenSinceMs + graceMs : Number.POSITIVE_INFINITY',
   },
   'a keeper does not kill a frozen line process': {
+    seed: 8,
     file: 'worker/line/line-process-supervisor.ts',
     find: '    this.#process.kill();\n',
     replace: '',
@@ -82,6 +88,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace: 'return write({ silent: true, ...changed',
   },
   'a lease that a pauser has watched is not ended': {
+    seed: 24,
     file: store,
     find: "const outcome = await attempt(gate, { kind: 'lapse', lapsed: watch }).catch(unlessUnavailable);",
     replace: "const outcome = { kind: 'written', gate } as GateOutcome;",
@@ -140,7 +147,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
 };
 
 /** Faults of the two processes, outside the rules of the gate. */
-export const processMutants: Readonly<Record<string, Mutant>> = {
+const processMutants: Readonly<Record<string, FoundMutant>> = {
   'keeper: a new holder does not know of a cooldown': {
     file: keeper,
     find: 'Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
@@ -228,6 +235,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     replace: '',
   },
   'quiet hours: a request whose turn came before is written in them': {
+    seed: 38,
     file: 'worker/line/line.ts',
     find: 'const mayWrite = (): boolean => quietTime(priority) === 0;',
     replace: 'const mayWrite = (): boolean => true;',

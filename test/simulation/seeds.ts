@@ -30,8 +30,9 @@ export interface BrokenSeed {
 }
 
 /**
- * Simulates one seed after the other, on all cores, until one breaks a guarantee. Seeds start in order, and each runs to its
- * end, so the result does not depend on the number of cores.
+ * Simulates one seed after the other until one breaks a guarantee: on all cores, or on one with a mutant, because most are
+ * found sooner than a second thread starts. Seeds start in order, and each runs to its end, so the result does not depend
+ * on the number of cores.
  */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult> {
   const { firstSeed, faults, mutant } = options;
@@ -42,8 +43,7 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult>
   let begun = 0;
   let isBroken = false;
 
-  const serve = async (): Promise<void> => {
-    await using thread = startThread(mutant);
+  const serve = async (thread: Thread): Promise<void> => {
     while (begun < seedsInAll && !isBroken) {
       const index = begun++;
       const task = { seed: firstSeed + index, faults: faultsOf(index) };
@@ -52,13 +52,16 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult>
       isBroken ||= result.broken !== undefined;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(seedsInAll, availableParallelism()) }, serve));
+  const cores = mutant === undefined ? availableParallelism() : 1;
+  await using started = new AsyncDisposableStack();
+  const threads = Array.from({ length: Math.min(seedsInAll, cores) }, () => started.use(startThread(mutant)));
+  await Promise.all(threads.map(serve));
   const seconds = (performance.now() - startedMs) / 1000;
   done.sort((one, other) => one.seed - other.seed);
   const last = done.findIndex(({ broken }) => broken !== undefined);
   const { seed, broken: guarantee } = done[last] ?? {};
-  if (seed === undefined || guarantee === undefined) return { results: done, seconds };
-  await using thread = startThread(mutant);
+  const [thread] = threads;
+  if (thread === undefined || seed === undefined || guarantee === undefined) return { results: done, seconds };
   const again = { seed, faults: faultsOf(seed - firstSeed) };
   const { trace } = await thread.simulate({ ...again, isTraced: true });
   return { results: done.slice(0, last + 1), broken: { ...again, guarantee, trace }, seconds };
@@ -69,17 +72,18 @@ interface ThreadAnswer {
   readonly trace: readonly string[];
 }
 
-function startThread(mutant: string | undefined) {
+interface Thread extends AsyncDisposable {
+  /** Simulates a seed. It must have ended before the next one begins. */
+  simulate(task: { readonly seed: number; readonly faults: number; readonly isTraced: boolean }): Promise<ThreadAnswer>;
+}
+
+function startThread(mutant: string | undefined): Thread {
   const worker = new Worker(new URL('./thread.ts', import.meta.url), {
     workerData: { mutant },
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   return {
-    simulate: (task: {
-      readonly seed: number;
-      readonly faults: number;
-      readonly isTraced: boolean;
-    }): Promise<ThreadAnswer> =>
+    simulate: (task) =>
       new Promise((resolve, reject) => {
         worker.once('error', reject);
         worker.once('message', (answer: ThreadAnswer) => {
