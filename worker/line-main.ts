@@ -1,10 +1,9 @@
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Runtime, Worker } from '@temporalio/worker';
 import { readConfig, workerConfig } from '../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { temporalConnection } from '../core/temporal/connection.ts';
 import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
 import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
@@ -14,6 +13,7 @@ import { createLog, faultOf } from './log.ts';
 import { createRefusals } from './refusals.ts';
 import { startLineReporter } from './reporting/line-reporter.ts';
 import { createTransferReporter } from './reporting/transfer-reporter.ts';
+import { connectToTemporal } from './temporal-connection.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 
 /**
@@ -61,7 +61,7 @@ async function createWorkers({ line, permit, statistics, quietTime }: LineParts)
   endings.push(transferReporter.stop, reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would delay each other's long polls (docs/explanation/architecture.md, "Temporal").
-    const connection = await NativeConnection.connect(temporalConnection(config));
+    const connection = await connectToTemporal(config);
     return await Worker.create({
       connection,
       namespace: config.TEMPORAL_NAMESPACE,

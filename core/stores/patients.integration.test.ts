@@ -509,6 +509,30 @@ test('a list that names somebody during their inquiry keeps the sync, whose reco
   expect(await patients.markRemoving(patientRef, revision)).toBeUndefined(); // after a 404 that came before the list
 });
 
+test('care records of a listed patient become current with one write, also if the list names them only now', async () => {
+  const { patients: writer, dynamo: client } = openEmulatedStores();
+  let writes = 0;
+  let namePerson = async (): Promise<void> => {};
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (input) => {
+        if (commandName !== 'UpdateItemCommand') return await next(input);
+        writes += 1;
+        const isFirst = writes === 1;
+        return await next(input).finally(async () => isFirst && (await namePerson()));
+      },
+    { step: 'initialize' },
+  );
+  expect(await writer.activateCareVersion(await newPatient(), '5', 1)).toBe(true);
+  expect(writes).toBe(1);
+
+  const { patientRef, seen, revision } = await newInquiry();
+  writes = 0;
+  namePerson = async () => await patients.storeNew([listed(patientRef)], 'list-1', seen);
+  expect(await writer.activateCareVersion(patientRef, '5', revision)).toBe(true);
+  expect(await patients.get(patientRef)).toMatchObject({ standing: 'listed', careState: 'current', careVersion: '5' });
+});
+
 test('an inquiry ends in a tombstone, over which the next one begins', async () => {
   const { patientRef, seen, revision } = await newInquiry();
   expect(await patients.markNotInsured(patientRef, 'a', { revision })).toBe('a');
