@@ -24,6 +24,8 @@ export interface TemporalSpec {
    * polls need not be forwarded. Must not decrease for a database: tasks in the other partitions would be lost.
    */
   readonly partitions?: number;
+  /** Number of builds of a worker that the server takes. Without it, the server's own limit applies. */
+  readonly versionsMax?: number;
 }
 
 /**
@@ -51,10 +53,11 @@ async function isNewEnough(command: string): Promise<boolean> {
  */
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
 
-const partitionsFor = (use: string, count: number): string[] => [
-  '--dynamic-config-value',
-  `matching.numTaskqueue${use}Partitions=${count}`,
-];
+/** Returns the arguments for settings of the matching service. */
+const matching = (settings: Readonly<Record<string, number | undefined>>): string[] =>
+  Object.entries(settings).flatMap(([name, value]) =>
+    value === undefined ? [] : ['--dynamic-config-value', `matching.${name}=${value}`],
+  );
 
 /** Starts a dev server, and waits until its namespace `default` answers. @throws StartFailure */
 export async function startTemporal({
@@ -65,6 +68,7 @@ export async function startTemporal({
   databaseFile,
   logDir,
   partitions,
+  versionsMax,
 }: TemporalSpec): Promise<ManagedProcess> {
   if (databaseFile !== undefined) mkdirSync(dirname(databaseFile), { recursive: true });
   const server = startProcess({
@@ -75,7 +79,11 @@ export async function startTemporal({
       ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
       ...(metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)]),
       ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile, ...pragmas]),
-      ...(partitions === undefined ? [] : ['Read', 'Write'].flatMap((use) => partitionsFor(use, partitions))),
+      ...matching({
+        numTaskqueueReadPartitions: partitions,
+        numTaskqueueWritePartitions: partitions,
+        maxVersionsInDeployment: versionsMax,
+      }),
     ],
     env: { ...process.env, TEMPORAL_CONFIG_FILE: '', TEMPORAL_API_KEY: '', TEMPORAL_NAMESPACE: '' },
     logDir,

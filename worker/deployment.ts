@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { type Client, isGrpcServiceError } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { syncTaskQueue } from '../core/contract/names.ts';
 import { faultOf, type Log } from './log.ts';
@@ -73,6 +73,19 @@ export async function keepDeploymentCurrent({
     }
   }
 }
+
+/** Returns whether Temporal has taken a poll of a build. A build beyond its limit of versions is never known. */
+export async function isKnownBuild({ workflowService, options }: Client, buildId: string): Promise<boolean> {
+  const version = { namespace: options.namespace, deploymentVersion: { deploymentName, buildId } };
+  return await workflowService.describeWorkerDeploymentVersion(version).then(
+    () => true,
+    (error: unknown) => {
+      if (isGrpcServiceError(error) && error.code === notFound) return false;
+      throw error;
+    },
+  );
+}
+const notFound = 5; // gRPC status code
 
 /**
  * Returns when a worker of the current version last polled, by the server's clock; undefined if none has for minutes. Two

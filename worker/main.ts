@@ -120,8 +120,12 @@ try {
       );
     },
   });
+  const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
   const { identity = '' } = worker.options;
-  const temporalWatch = watchTemporal(createPollReader(client, identity, log), log);
+  const temporalWatch = watchTemporal(
+    createPollReader({ client, identity, ...(buildId !== undefined && { buildId }) }, log),
+    log,
+  );
   const reporter = startReporter({
     keeper,
     metrics,
@@ -135,7 +139,6 @@ try {
     schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
     intervalMs: config.METRICS_INTERVAL_MS,
   });
-  const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
   const health =
     healthPort === undefined
       ? undefined

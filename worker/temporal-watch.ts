@@ -1,5 +1,6 @@
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
+import { isKnownBuild } from './deployment.ts';
 import { faultOf, type Log } from './log.ts';
 import { repeat } from './reporting/repeat.ts';
 
@@ -7,7 +8,7 @@ import { repeat } from './reporting/repeat.ts';
  * What Temporal says about this worker's polls:
  * - `taken`: it knows the worker on its task queues
  * - `partial`: it knows the worker on some of them only
- * - `absent`: it knows the worker on none of them
+ * - `absent`: it knows the worker on none of them, or does not know its build
  * - `refused`: it refuses the question itself
  * - `unknown`: it does not answer
  */
@@ -92,10 +93,15 @@ const polledQueues: readonly PolledQueue[] = [
  * Returns a function that asks Temporal for the polls of the last five minutes on the queues of a worker. It never throws. On a
  * queue on which the worker may rest, it has to be seen once.
  * @param identity of the worker; both workers of the process have the same
+ * @param buildId Temporal shows pollers of a build that it refuses because there are too many; so the build must be known, too
  */
-export function createPollReader(client: Client, identity: string, log: Log): () => Promise<Polls> {
+export function createPollReader(
+  { client, identity, buildId }: { readonly client: Client; readonly identity: string; readonly buildId?: string },
+  log: Log,
+): () => Promise<Polls> {
   const { namespace } = client.options;
   const seen = new Set<PolledQueue>();
+  let isBuildKnown = buildId === undefined;
   let absentBefore = '';
   const isPolled = async ({ name, type }: PolledQueue): Promise<boolean> => {
     const { pollers } = await client.workflowService.describeTaskQueue({
@@ -111,6 +117,12 @@ export function createPollReader(client: Client, identity: string, log: Log): ()
       const polled = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
         Promise.all(asked.map(isPolled)),
       );
+      if (!isBuildKnown) {
+        isBuildKnown = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
+          isKnownBuild(client, buildId ?? ''),
+        );
+        if (!isBuildKnown) return 'absent';
+      }
       for (const [index, queue] of asked.entries()) if (polled[index]) seen.add(queue);
       const names = asked.filter((_, index) => !polled[index]).map(({ name }) => name);
       const absent = [...new Set(names)].join(', ');

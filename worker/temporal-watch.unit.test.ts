@@ -80,8 +80,7 @@ function temporalWith(answer: (queue: string) => readonly string[] | Error) {
     },
   } as unknown as Client;
   const read = createPollReader(
-    client,
-    'me',
+    { client, identity: 'me' },
     createLog('worker', () => {}),
   );
   return { read, asked };

@@ -58,6 +58,8 @@ export interface StoredPatient {
   readonly standing: Standing;
   /** the insurer's entry as JSON text: every field that it sent, numbers as written; absent unless listed */
   readonly body?: string;
+  /** of the list entry; empty unless listed */
+  readonly contentHash: string;
   readonly careState: CareState;
   readonly careVersion?: string;
   /** when the insurer's answer with these care records was received, ISO 8601 UTC; absent if there are none, or 0.2.0 has stored them */

@@ -519,7 +519,11 @@ test('care records of a listed patient become current with one write, also if th
         if (commandName !== 'UpdateItemCommand') return await next(input);
         writes += 1;
         const isFirst = writes === 1;
-        return await next(input).finally(async () => isFirst && (await namePerson()));
+        try {
+          return await next(input);
+        } finally {
+          if (isFirst) await namePerson();
+        }
       },
     { step: 'initialize' },
   );

@@ -57,8 +57,8 @@ export interface SyncRunsStore {
   /** Acknowledges issues in all runs. @returns false, and stores nothing, if one of them was never seen */
   acknowledgeIssues(insurerId: string, issueIds: readonly string[], by: Acknowledgement): Promise<boolean>;
   /**
-   * A list counts as applied only if all its patients have name hashes of this version. Otherwise the next run fetches it
-   * again, although the insurer would answer that it has not changed.
+   * A list counts as applied only if the version that completed it writes the name hashes of this one. Otherwise the next run
+   * fetches it again, although the insurer would answer that it has not changed.
    */
   readListState(insurerId: string): Promise<ListState>;
   /**

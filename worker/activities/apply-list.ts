@@ -88,17 +88,16 @@ export const createApplyList = ({
           const marked = identity === undefined ? patient : { ...patient, identity };
           await patients.setGoneIn(marked, isGone ? listId : undefined, writeGuard);
         });
-        // Once for each patient after an upgrade. Those who are gone leave soon, and a mark that ended has a new revision.
-        const marked = new Set(toMark.map(({ patientRef }) => patientRef));
+        // Once for each patient after an upgrade. Those who are gone leave soon.
         const unsearchable = stored.filter(
-          ({ patientRef, isUnsearchable }) => isUnsearchable && !written.has(patientRef) && !marked.has(patientRef),
+          ({ patientRef, isUnsearchable }) => isUnsearchable && !written.has(patientRef) && !gone.has(patientRef),
         );
         await forEachParallel(unsearchable, parallelMarks, async (patient) => {
           heartbeats.signal.throwIfAborted();
-          const read = await patients.get(patient.patientRef);
-          if (read?.body === undefined || read.revision !== patient.revision) return;
-          const entry = { body: read.body, contentHash: patient.contentHash };
-          await patients.setNameHashes(patient, nameHashesOf(entry, key), writeGuard);
+          const read = await patients.get(patient.patientRef); // the end of a mark has given it a new revision
+          if (read?.body === undefined) return;
+          const entry = { body: read.body, contentHash: read.contentHash };
+          await patients.setNameHashes(read, nameHashesOf(entry, key), writeGuard);
         });
         return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });

@@ -568,6 +568,22 @@ test('the next list makes those findable whom an earlier version has stored or c
   expect((await storedBodies(world, range(385, 388))).bodies).toEqual(bodies);
 });
 
+test('a patient of an earlier version whom the list before has not named is findable once a list names them again', async () => {
+  const world = newWorld();
+  const list = listOf(entry(389));
+  await world.importList(list);
+  await world.dynamo.send(
+    new UpdateCommand({
+      TableName: defaultTables.patients,
+      Key: keyOf(world.refOf(kvnrAt(389))),
+      UpdateExpression: 'SET goneIn = :list REMOVE birthHash, nameHashes, hashesOf',
+      ExpressionAttributeValues: { ':list': 'the list before' },
+    }),
+  );
+  await world.importList(list);
+  expect(await world.find({ birthDate: '1970-01-01', familyName: 'Müller' })).toHaveLength(1);
+});
+
 /** Returns the entries and revisions of stored patients, which new hashes must not change. */
 async function storedBodies(world: ReturnType<typeof newWorld>, indexes: readonly number[]) {
   const read = await Promise.all(indexes.map(async (index) => await world.patients.get(world.refOf(kvnrAt(index)))));
