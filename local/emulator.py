@@ -82,6 +82,7 @@ def main():
         without_needless_bodies,
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
+        lifespan="on",  # a failed start ends the process
         http="httptools",  # fail without it: the other parser costs more, and nobody would notice
         # as in MiniStack's own `main`
         timeout_keep_alive=75,

@@ -28,7 +28,13 @@ const vitest = spawn(
     env: { ...process.env, LOCAL_DIR: testDir, NODE_COMPILE_CACHE: join(testDir, 'compile-cache') },
   },
 );
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal));
+let isStopped = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    isStopped = true;
+    vitest.kill(signal);
+  });
 const [code] = (await once(vitest, 'exit')) as [code: number | null];
-const areChecksGood = code === null || ((await checks?.areGood) ?? true); // after a signal, nobody waits for the checks
+const areChecksGood = isStopped || ((await checks?.areGood) ?? true); // after a signal, nobody waits for the checks
+if (!areChecksGood) process.stderr.write('A check has failed: its line above begins with a cross.\n');
 process.exit(code === 0 && areChecksGood ? 0 : 1);

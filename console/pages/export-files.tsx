@@ -29,7 +29,7 @@ export function ExportFiles({ exportId }: { readonly exportId: string }) {
         <Notice kind="info">
           {isExportInProgress(found)
             ? t.exports.notYet
-            : found.state === 'completed'
+            : found.state === 'completed' && Date.parse(found.filesExpireAt ?? '') > Date.now()
               ? t.exports.notYours
               : t.exports.noFiles}
         </Notice>

@@ -176,6 +176,7 @@ function ExportActions({ of, mayRead, isPending, onCommand }: ExportActionsProps
           </Button>
         )}
         <ConfirmDialog
+          key={end.confirm} // a dialog that asks something else is closed
           trigger={
             <Button kind="quiet" isPending={isPending}>
               {end.confirm}

@@ -149,8 +149,8 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
   const report = useMutation({
     mutationFn: async (format: ReportFormat) => {
       const path = `/patients/${patientRef}/access-log/report`;
-      const { href, fileName } = await api.post<AccessReport>(path, { language, format });
-      saveFile(fileName, new Blob([await api.fetchFile(href)]));
+      const { href, fileName, mediaType } = await api.post<AccessReport>(path, { language, format });
+      saveFile(fileName, new Blob([await api.fetchFile(href)], { type: mediaType }));
     },
   });
   return (

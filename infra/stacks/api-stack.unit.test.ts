@@ -109,7 +109,7 @@ test('only the API can call a Lambda without a role', () => {
   expect(of('AWS::Lambda::Url')).toEqual([]);
 });
 
-test('no role may change or delete an access entry', () => {
+test('no role has a permission to update or delete an access entry', () => {
   const onAccessLog = permissions().filter(({ resource }) => resource.includes('table/AuditLog'));
   expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',

@@ -16,7 +16,7 @@ export interface ConsoleStackProps extends StackProps {
   readonly documents: Bucket;
 }
 
-/** The console: the web page for all four roles. */
+/** The console: the web page for all roles. */
 export class ConsoleStack extends Stack {
   constructor(scope: Construct, id: string, props: ConsoleStackProps) {
     const { stage, settings, api, documents, ...rest } = props;

@@ -34,7 +34,7 @@ const findPatient = (matches: (patient: WorldPatient) => boolean): WorldPatient 
 const findPatientNamed = (text: string) =>
   findPatient((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
 
-/** Changes an entry of the access log, which no role of the system may do. */
+/** Changes an entry of the access log, for which no role of the system has the permission. */
 async function tamperWithEntry(patientRef: string, seq: number): Promise<void> {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
   await dynamo.send(

@@ -94,6 +94,7 @@ test('the commands in the guide to the API work as documented', async () => {
     { status: 200, type: 'application/pdf', bytes: expect.any(Number) },
     { status: 206, type: 'application/pdf', bytes: 100 },
     { hits: [{ patientRef, familyName: expect.any(String) }] },
+    { resourceType: 'CapabilityStatement' },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Patient' } }] },
     { resourceType: 'Patient' },
     { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Coverage' } }] },

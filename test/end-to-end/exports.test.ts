@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportWorkflowId } from '../../core/contract/names.ts';
 import { type ApiCall, openApi } from '../api.fixture.ts';
@@ -34,6 +38,22 @@ test('an export that is promised while no worker runs is durable, and no second 
   exportId = started.json.exportId;
   const second = await api.call('startExport');
   expect(second).toMatchObject({ status: 409, json: { type: 'urn:epa-sync:problem:export-in-progress', exportId } });
+});
+
+test('the commands in the guide pause and resume an export', async () => {
+  const guide = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'guides', 'api-with-curl.md'), 'utf8');
+  const [commands = ''] = [...guide.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = '']) =>
+    block.includes('/pause') ? [block] : [],
+  );
+  const as = `as() { curl --silent --show-error --fail --header "authorization: Bearer \${!1}" "\${@:2}" && echo; }\n`;
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${as}${commands}`], {
+    env: { ...process.env, ...Object.fromEntries(api.tokens), api: day.stack.api?.url, export: exportId },
+  });
+  const answers = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(answers).toMatchObject([{ state: 'paused' }, { state: 'running' }]);
 });
 
 test('a paused export writes nothing, and an operator may pause it', async () => {

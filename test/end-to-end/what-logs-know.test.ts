@@ -57,6 +57,15 @@ test('on a day with every operation of the API, no log line and no metric contai
   }
   expect(links.length).toBeGreaterThan(0);
   for (const token of links.slice(0, 5)) await call('readDocument', { params: { token } });
+  expect((await call('startExport')).status).toBe(202);
+  const exported = async () => (await call('listExports')).json.exports[0];
+  await expect.poll(async () => (await exported()).state, { timeout: 120_000, interval: 500 }).toBe('completed');
+  const { exportId } = await exported();
+  expect((await call('readExport', { params: { exportId } })).json.output.length).toBeGreaterThan(0);
+  expect((await call('checkAccessLogs')).status).toBe(202);
+  const [someone] = await day.storedRefs();
+  const pdf = { params: { patientRef: someone ?? '' }, body: { language: 'en', format: 'pdf' } };
+  expect((await call('reportAccessLog', pdf)).status).toBe(200);
   const rest = (Object.keys(operations) as OperationName[]).filter((name) => !wanted.has(name));
   for (const name of rest) await call(name, operations[name].method === 'POST' ? { body: { reason } } : {});
   await call('resumeLine', { body: { reason } });
