@@ -125,7 +125,7 @@ async function renewLink(): Promise<void> {
 const maxAnswerMs = 15_000;
 
 /** At a time, of the operations that only read: during an outage each takes seconds. */
-const readsAtOnce = 3;
+const readsAtOnce = 2;
 
 async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): Promise<void> {
   const statuses: Record<string, number> = {};

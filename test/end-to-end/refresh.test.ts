@@ -22,6 +22,12 @@ const refreshed = async (day: Day, runId: string) =>
     (progress) => progress.runId === runId && ['completed', 'stopped'].includes(progress.refresh?.state ?? ''),
   );
 
+/** Starts a run, and resolves once its refresh has ended, too: it would ask for what a test makes stale. */
+async function runWithRefresh(day: Day): Promise<void> {
+  const { runId } = await day.runToEnd();
+  await refreshed(day, runId);
+}
+
 /** Returns the KVNRs that were asked for, each once, in order. */
 const askedFor = (day: Day): string[] => [...new Set(day.insurer.log().flatMap(({ kvnr }) => kvnr ?? []))];
 
@@ -78,7 +84,7 @@ test('after a run, the stalest care records are asked for again: a 304 renews th
 test('the next start stops the refresh and begins a run of its own, and an operator can stop it with a reason', async () => {
   await using day = await startDay({ patients: 40, rate: 0, latencyMs: 5, ...pure }, monthly);
   await day.startWorker();
-  await day.runToEnd();
+  await runWithRefresh(day);
   for (const { kvnr } of day.insurer.patients()) await age(day, kvnr, 40);
   day.insurer.setFaults({ latencyMs: 300 });
   const { runId } = await day.runToEnd();
@@ -111,7 +117,7 @@ test('the next start stops the refresh and begins a run of its own, and an opera
 test('if the insurer answers 410 for many in a refresh, the refresh keeps them and stops, and the next run asks again', async () => {
   await using day = await startDay({ patients: 40, rate: 0, ...pure }, monthly);
   await day.startWorker();
-  await day.runToEnd();
+  await runWithRefresh(day);
   for (const { kvnr } of day.insurer.patients()) await age(day, kvnr, 40);
   day.insurer.script({ match: 'care', fault: 'not-insured', times: 1_000 });
   const { runId } = await day.runToEnd();

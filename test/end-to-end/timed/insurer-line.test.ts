@@ -136,6 +136,7 @@ test('a timed pause that was extended, and overlaps with one of another operator
   expect(await day.line.read()).toMatchObject({ by: 'olga', until, openReasons: [{ by: 'olga', until }] });
   await day.insurer.setPaused(false);
   await expect.poll(() => day.line.read(), { timeout: 5_000 }).toMatchObject({ state: 'open' });
+  await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox).toEqual([]); // the workflow knows all
   const { changes } = await historyOf(day);
   expect(changes).toMatchObject([timedOut, { by: 'olga', until }, { by: 'anna', until: annas }, { by: 'olga' }]);
   expect(Date.parse(changes[0]?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(until));
