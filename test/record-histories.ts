@@ -122,12 +122,8 @@ async function refreshOldest({ insurer, stores, until, runToEnd }: Day, patientR
 
 /** Starts an export, pauses and resumes it, and deletes its files once it is completed. Returns its ID. */
 async function usePatientExport(day: Day): Promise<string> {
-  const { exportId, change, wake } = await beginExport(day, '1');
+  const { exportId, change, wake, handle } = await pauseNewExport(day, '1');
   const { exports } = day.stores;
-  await change('running', 'paused');
-  await wake();
-  const handle = day.client.workflow.getHandle(exportWorkflowId(exportId));
-  while (!(await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes)) await sleep(100);
   await change('paused', 'running');
   await wake();
   while ((await exports.read(insurerId, exportId))?.state !== 'completed') await sleep(100);
@@ -139,18 +135,14 @@ async function usePatientExport(day: Day): Promise<string> {
 
 /** Starts an export, and cancels its workflow in Temporal while it is paused. Returns its ID. */
 async function cancelPatientExport(day: Day): Promise<string> {
-  const { exportId, change, wake } = await beginExport(day, '2');
-  await change('running', 'paused');
-  await wake();
-  const handle = day.client.workflow.getHandle(exportWorkflowId(exportId));
-  while (!(await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes)) await sleep(100);
+  const { exportId, handle } = await pauseNewExport(day, '2');
   await handle.cancel();
   await handle.result().catch(() => undefined);
   return exportId;
 }
 
-/** Stores an export as the API does. Returns what changes it, and what wakes or starts its workflow. */
-async function beginExport({ client, stores: { exports } }: Day, exportId: string) {
+/** Stores an export as the API does, and pauses it. Returns what changes it, what wakes its workflow, and the workflow. */
+async function pauseNewExport({ client, stores: { exports } }: Day, exportId: string) {
   const begun: Export = {
     exportId,
     state: 'running',
@@ -164,10 +156,12 @@ async function beginExport({ client, stores: { exports } }: Day, exportId: strin
     counts: { Patient: 0, Coverage: 0, EpisodeOfCare: 0, DocumentReference: 0 },
   };
   await exports.begin(insurerId, begun);
-  return {
-    exportId,
-    change: async (from: Export['state'], state: Export['state']) =>
-      await exports.change(insurerId, exportId, [from], { state }),
-    wake: async () => await createExportClient(client, insurerId).wake(exportId),
-  };
+  const change = async (from: Export['state'], state: Export['state']) =>
+    await exports.change(insurerId, exportId, [from], { state });
+  const wake = async () => await createExportClient(client, insurerId).wake(exportId); // starts it at first
+  const handle = client.workflow.getHandle(exportWorkflowId(exportId));
+  await change('running', 'paused');
+  await wake();
+  while (!(await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes)) await sleep(100);
+  return { exportId, change, wake, handle };
 }

@@ -74,8 +74,12 @@ export async function keepDeploymentCurrent({
   }
 }
 
-/** Returns whether Temporal has taken a poll of a build. A build beyond its limit of versions is never known. */
-export async function isKnownBuild({ workflowService, options }: Client, buildId: string): Promise<boolean> {
+/**
+ * Returns whether Temporal has taken a poll of a build. A build beyond its limit of versions is never known.
+ * @param buildId without one, there are no versions
+ */
+export async function isKnownBuild({ workflowService, options }: Client, buildId?: string): Promise<boolean> {
+  if (buildId === undefined) return true;
   const version = { namespace: options.namespace, deploymentVersion: { deploymentName, buildId } };
   return await workflowService.describeWorkerDeploymentVersion(version).then(
     () => true,

@@ -101,7 +101,7 @@ export function createPollReader(
 ): () => Promise<Polls> {
   const { namespace } = client.options;
   const seen = new Set<PolledQueue>();
-  let isBuildKnown = buildId === undefined;
+  let isBuildKnown = false;
   let absentBefore = '';
   const isPolled = async ({ name, type }: PolledQueue): Promise<boolean> => {
     const { pollers } = await client.workflowService.describeTaskQueue({
@@ -114,15 +114,11 @@ export function createPollReader(
   return async () => {
     try {
       const asked = polledQueues.filter((queue) => !(queue.mayRest && seen.has(queue)));
-      const polled = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
-        Promise.all(asked.map(isPolled)),
+      const [isKnown, ...polled] = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
+        Promise.all([isBuildKnown || isKnownBuild(client, buildId), ...asked.map(isPolled)]),
       );
-      if (!isBuildKnown) {
-        isBuildKnown = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
-          isKnownBuild(client, buildId ?? ''),
-        );
-        if (!isBuildKnown) return 'absent';
-      }
+      isBuildKnown = isKnown;
+      if (!isBuildKnown) return 'absent';
       for (const [index, queue] of asked.entries()) if (polled[index]) seen.add(queue);
       const names = asked.filter((_, index) => !polled[index]).map(({ name }) => name);
       const absent = [...new Set(names)].join(', ');

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { ExportedType, ExportState } from '../../core/domain/export.ts';
+import { type ExportedType, type ExportState, namedFiles } from '../../core/domain/export.ts';
 import { type Api, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
@@ -111,17 +111,14 @@ async function download(api: Api, folder: string, wanted: string | undefined): P
     throw new CommandError('failed', `export ${exportId} has no files for you: ${why}.`);
   }
   await mkdir(folder, { recursive: true });
-  const numbers = new Map<ExportedType, number>();
   let links = output;
-  for (const [index, { type }] of output.entries()) {
+  for (const [index, { fileName }] of namedFiles(output).entries()) {
     if (index > 0 && index % filesByLinks === 0)
       links = (await api.get<ExportStatus>(`/exports/${exportId}`)).output ?? [];
     const file = links[index];
     if (file === undefined) throw new CommandError('failed', 'the files were deleted meanwhile. Start a new export.');
-    const number = (numbers.get(type) ?? 0) + 1;
-    numbers.set(type, number);
     const text = await api.readLink({ ...file, href: file.url });
-    await writeFile(join(folder, `${type}-${String(number).padStart(5, '0')}.ndjson`), text, { mode: 0o600 });
+    await writeFile(join(folder, fileName), text, { mode: 0o600 });
   }
   say(`${output.length} files of export ${exportId} are in ${folder}`);
   if (skipped > 0) say(`${leftOut(skipped)}. They are stored: remove nobody who is missing in these files.`);

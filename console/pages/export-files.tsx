@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query';
-import { isExportInProgress } from '../../core/domain/export.ts';
+import { isExportInProgress, namedFiles } from '../../core/domain/export.ts';
 import { ApiError } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { useExport } from '../api/queries.ts';
@@ -118,14 +118,4 @@ function Files({ files, readAgain }: FilesProps) {
       </table>
     </>
   );
-}
-
-/** Gives each file the name that the command line gives it: its type, and a number within the type. */
-function namedFiles(files: readonly ExportFile[]) {
-  const numbers = new Map<string, number>();
-  return files.map((file) => {
-    const number = (numbers.get(file.type) ?? 0) + 1;
-    numbers.set(file.type, number);
-    return { ...file, fileName: `${file.type}-${String(number).padStart(5, '0')}.ndjson` };
-  });
 }

@@ -63,6 +63,16 @@ export interface ExportFile {
   readonly sha256: string;
 }
 
+/** Gives each file of an export the name under which it is saved: its type, and a number within the type. */
+export function namedFiles<File extends Pick<ExportFile, 'type'>>(files: readonly File[]) {
+  const numbers = new Map<ExportedType, number>();
+  return files.map((file) => {
+    const number = (numbers.get(file.type) ?? 0) + 1;
+    numbers.set(file.type, number);
+    return { ...file, fileName: `${file.type}-${String(number).padStart(5, '0')}.ndjson` };
+  });
+}
+
 /** Some patients of an export, in the order of their pseudonyms. */
 export interface ExportBatch {
   /** the last patient that was read; absent if there was none */

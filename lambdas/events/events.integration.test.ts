@@ -7,23 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import {
-  DeleteRuleCommand,
-  EventBridgeClient,
-  PutRuleCommand,
-  PutTargetsCommand,
-  RemoveTargetsCommand,
-} from '@aws-sdk/client-eventbridge';
-import {
-  CreateQueueCommand,
-  DeleteMessageBatchCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
+import { DeleteRuleCommand, EventBridgeClient, RemoveTargetsCommand } from '@aws-sdk/client-eventbridge';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CloudEvent } from '../../core/domain/event.ts';
 import { bundleLambdas } from '../../infra/lambda-bundle.ts';
+import { attachQueue, receiveEvents } from '../../test/event-queue.fixture.ts';
 import type { StreamRecord } from './stream-record.ts';
 
 /**
@@ -40,13 +29,8 @@ const rule = { EventBusName: 'epa-sync', Name: insurerId };
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'epa-sync-events-'));
   bundleLambdas(dir);
-  ({ QueueUrl: queueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: insurerId })));
-  const asked = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['QueueArn'] });
-  const { Attributes } = await sqs.send(asked);
-  const EventPattern = JSON.stringify({ detail: { source: [{ prefix: `/epa-sync/${insurerId}/` }] } });
-  await bridge.send(new PutRuleCommand({ ...rule, EventPattern }));
-  const Targets = [{ Id: 'queue', Arn: Attributes?.['QueueArn'], InputPath: '$.detail' }];
-  await bridge.send(new PutTargetsCommand({ EventBusName: rule.EventBusName, Rule: rule.Name, Targets }));
+  const pattern = { detail: { source: [{ prefix: `/epa-sync/${insurerId}/` }] } };
+  queueUrl = await attachQueue({ sqs, bridge }, insurerId, pattern);
 });
 afterAll(async () => {
   await bridge.send(new RemoveTargetsCommand({ EventBusName: rule.EventBusName, Rule: rule.Name, Ids: ['queue'] }));
@@ -57,17 +41,7 @@ afterAll(async () => {
 });
 
 /** Returns what has come since the last call, in order. */
-async function received(): Promise<readonly CloudEvent[]> {
-  const events: CloudEvent[] = [];
-  for (;;) {
-    const receive = new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: 10 });
-    const { Messages = [] } = await sqs.send(receive);
-    if (Messages.length === 0) return events;
-    events.push(...Messages.map(({ Body = '' }) => JSON.parse(Body) as CloudEvent));
-    const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
-    await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
-  }
-}
+const received = async (): Promise<readonly CloudEvent[]> => await receiveEvents(sqs, queueUrl);
 
 /** Returns the writes of five patients in turn: imported, then four new versions of their care records. */
 function writes(): StreamRecord[] {

@@ -59,3 +59,11 @@ export async function signInAs(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name }).click();
   await page.getByRole('button', { name: /^(Abmelden|Sign out)$/ }).waitFor();
 }
+
+/** Lets a page believe that the user looks at another tab. */
+export async function hideTab(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  });
+}

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunningWorker } from '../day.fixture.ts';
-import { signInAs, visit } from './browser.ts';
+import { hideTab, signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 let world: ConsoleWorld;
@@ -50,10 +50,7 @@ test('a hidden tab does not ask about an export in progress', async () => {
     if (/\/exports$/.test(new URL(request.url()).pathname)) requests += 1;
   });
   await expect.poll(() => requests, { timeout: 10_000 }).toBeGreaterThan(0);
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
-    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  });
+  await hideTab(page);
   await sleep(500);
   requests = 0;
   await sleep(5_000);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { signInAs, visit } from './browser.ts';
+import { hideTab, signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 const tokenSeconds = 6;
@@ -78,10 +78,7 @@ test('a hidden tab sends no requests', async () => {
   page.on('request', (request) => {
     if (/\/(line|sync)$/.test(new URL(request.url()).pathname)) requests += 1;
   });
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
-    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  });
+  await hideTab(page);
   await sleep(500);
   requests = 0;
   await sleep(3_000);
