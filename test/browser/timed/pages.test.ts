@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { signInAs, visit } from './browser.ts';
-import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
+import { signInAs, visit } from '../browser.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from '../world.fixture.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 

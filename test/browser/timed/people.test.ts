@@ -4,13 +4,13 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { identityText } from '../../core/domain/identity.ts';
-import type { Kvnr } from '../../core/domain/kvnr.ts';
-import { splitAnswer } from '../../core/domain/split-answer.ts';
-import { defaultTables } from '../../core/stores/tables.ts';
-import type { WorldPatient } from '../../simulator/world.ts';
-import { signInAs, visit } from './browser.ts';
-import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
+import { identityText } from '../../../core/domain/identity.ts';
+import type { Kvnr } from '../../../core/domain/kvnr.ts';
+import { splitAnswer } from '../../../core/domain/split-answer.ts';
+import { defaultTables } from '../../../core/stores/tables.ts';
+import type { WorldPatient } from '../../../simulator/world.ts';
+import { signInAs, visit } from '../browser.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from '../world.fixture.ts';
 
 let world: ConsoleWorld;
 beforeAll(async () => {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { insurerId } from '../day.fixture.ts';
-import { signInAs, type Visit, visit } from './browser.ts';
-import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
+import { insurerId } from '../../day.fixture.ts';
+import { signInAs, type Visit, visit } from '../browser.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from '../world.fixture.ts';
 
 let world: ConsoleWorld;
 let operator: Visit;
