@@ -1,5 +1,6 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { LineStatus } from '../../core/domain/line-status.ts';
 import { kvnrOf } from '../../simulator/kvnr-numbers.ts';
 import { httpAnswer, type RawInsurer, startRawInsurer } from '../../worker/line/raw-insurer.fixture.ts';
@@ -21,6 +22,7 @@ let day: Day;
 let worker: Awaited<ReturnType<Day['startWorker']>>;
 let call: CallWithPermittedRole;
 beforeAll(async () => {
+  lateness.enable();
   insurer = await startRawInsurer(({ path, socket }) => {
     arrivalsMs.push(performance.now());
     const [, , kvnr] = path.split('/');
@@ -33,15 +35,20 @@ beforeAll(async () => {
   const ofWorker = { INSURER_BASE_URL: insurer.baseUrl };
   worker = await day.startWorker({ ...ofWorker, LINE_REQUESTS_PER_MINUTE: '6000' });
 }, 120_000);
+beforeEach(() => lateness.reset());
 afterAll(async () => {
+  lateness.disable();
   await day?.[Symbol.asyncDispose]();
   await insurer?.[Symbol.asyncDispose]();
 });
 
 const readLine = async () =>
   (await call('readLine')).json as LineStatus & { changes: { kind?: string; reason: string }[] };
+/** This process sees a request late while it, or the machine, is busy: then the gap after it seems shorter than it was. */
+const lateness = monitorEventLoopDelay({ resolution: 1 });
+/** Returns how long the gaps before these requests may have been, at most, in ms. */
 const gapsMs = (from: number): number[] =>
-  arrivalsMs.slice(from).map((atMs, index) => atMs - (arrivalsMs[from + index - 1] ?? 0));
+  arrivalsMs.slice(from).map((atMs, index) => atMs - (arrivalsMs[from + index - 1] ?? 0) + lateness.max / 1e6);
 
 test('after forty failures in a row, the insurer is asked less and less often, and people see why and until when', async () => {
   await day.sync.start();
@@ -51,8 +58,8 @@ test('after forty failures in a row, the insurer is asked less and less often, a
     .toMatchObject({ reason: 'outage', until: expect.any(String) });
   await expect.poll(() => arrivalsMs.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(43);
   const [, first = 0, second = 0] = gapsMs(40);
-  expect(first).toBeGreaterThanOrEqual(990);
-  expect(second).toBeGreaterThanOrEqual(1_990);
+  expect(first).toBeGreaterThanOrEqual(1_000);
+  expect(second).toBeGreaterThanOrEqual(2_000);
   const readProgress = async () => (await call('readProgress')).json;
   expect((await readProgress()).line).toMatchObject({ cooldown: { reason: 'outage' } });
   // no patient has ended, and the requests are shown all the same
@@ -76,8 +83,8 @@ test('without a readable time the cooldown grows; an epoch is a moment, and can 
   const ended = day.runToEnd();
   await expect.poll(() => arrivalsMs.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(from + 3);
   const [, first = 0, second = 0] = gapsMs(from);
-  expect(first).toBeGreaterThanOrEqual(990);
-  expect(second).toBeGreaterThanOrEqual(1_990);
+  expect(first).toBeGreaterThanOrEqual(1_000);
+  expect(second).toBeGreaterThanOrEqual(2_000);
   const inTwoHours = Math.round(Date.now() / 1000) + 7_200;
   insteadOfAll = httpAnswer(503, '', { 'retry-after': String(inTwoHours) });
   await expect.poll(async () => (await readLine()).cooldown?.reason, { timeout: 15_000 }).toBe('retry-after');
@@ -103,7 +110,9 @@ test('a pace holds for all workers within a second, also after the line has chan
   await day.startWorker({ INSURER_BASE_URL: insurer.baseUrl });
   const before = arrivalsMs.length;
   await expect.poll(() => arrivalsMs.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(before + 6);
-  for (const gapMs of gapsMs(from)) expect(gapMs).toBeGreaterThanOrEqual(500);
+  const gaps = gapsMs(from);
+  for (const gapMs of gaps) expect(gapMs).toBeGreaterThanOrEqual(500);
+  expect((arrivalsMs.at(-1) ?? 0) - (arrivalsMs[from - 1] ?? 0)).toBeGreaterThanOrEqual(gaps.length * 500);
   expect((await call('setPace', { body: { requestsPerMinute: null, reason: 'all is well' } })).json).not.toHaveProperty(
     'pace',
   );

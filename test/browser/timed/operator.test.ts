@@ -32,7 +32,7 @@ test('an operator starts a run and sees its progress without reloading', async (
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
-  await page.getByRole('link', { name: 'Betrieb' }).click();
+  await page.getByRole('link', { name: 'Betrieb', exact: true }).click();
   world.day.insurer.script(
     { match: 'list', fault: 'server-error' },
     { match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' },
@@ -240,7 +240,7 @@ test('50 000 issues are loaded, filtered and paged while the page stays responsi
     position: 1_000 + position,
   }));
   await world.day.stores.syncRuns.addIssues(insurerId, runId, many);
-  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('link', { name: 'Läufe', exact: true }).click();
   await page
     .getByRole('link', { name: /Auffälligkeiten,/ })
     .first()
@@ -264,7 +264,7 @@ test('50 000 issues are loaded, filtered and paged while the page stays responsi
 
 test('removals above the limit wait for a decision, with their numbers, and are rejected', async () => {
   const { page } = operator;
-  await page.getByRole('link', { name: 'Betrieb' }).click();
+  await page.getByRole('link', { name: 'Betrieb', exact: true }).click();
   world.day.insurer.nextDay({ new: 3 });
   world.day.insurer.setList('truncated');
   await page.getByRole('button', { name: 'Lauf starten' }).click();
@@ -306,7 +306,7 @@ test('a run is cancelled with a reason, which the list of runs shows', async () 
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor({ timeout: 60_000 });
   await confirmWithReason(page, 'Lauf abbrechen', 'falsche Liste');
   await page.getByText('abgebrochen').first().waitFor({ timeout: 60_000 });
-  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('link', { name: 'Läufe', exact: true }).click();
   await page.getByRole('row', { name: 'falsche Liste' }).waitFor(); // the overview shows the reason, too, but not in a row
   expect(await page.getByRole('row').count()).toBe(4);
   const charts = ['Dauer', 'gespeichert, fehlgeschlagen', 'unlesbare Daten, fehlgeschlagene Anfragen'];

@@ -191,7 +191,7 @@ test('while the line is paused, a sync is accepted and waits; it completes after
 test('an operator requests a sync of a patient, and sees no data of the patient', async () => {
   const page = await openPageAs('operator');
   const { kvnr } = findPatientNamed('<b>Fett</b>');
-  await page.getByRole('link', { name: 'Patienten' }).click();
+  await page.getByRole('link', { name: 'Patienten', exact: true }).click();
   await page.getByLabel('Versichertennummer').fill(kvnr);
   await page.getByRole('button', { name: 'Suchen' }).click();
   await page.getByText(world.day.refOf(kvnr)).waitFor();
@@ -284,7 +284,7 @@ test('management sees progress and runs, but no data of patients', async () => {
   const requestedPaths: string[] = [];
   page.on('request', (request) => requestedPaths.push(new URL(request.url()).pathname));
   await page.getByText('abgeschlossen').first().waitFor();
-  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('link', { name: 'Läufe', exact: true }).click();
   await page.getByRole('row').nth(1).waitFor();
   expect(await page.getByRole('navigation').getByRole('link').allInnerTexts()).toEqual(['Fortschritt', 'Läufe']);
   await page.goto(`${world.url}#/patient`);
@@ -343,7 +343,7 @@ test('an auditor sees the logs of a person whose KVNR has changed as one, and an
   await english.context().close();
 
   const operator = await openPageAs('operator');
-  await operator.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  await operator.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   const issue = operator.getByRole('row', { name: /KVNR gewechselt/ });
   await issue.getByText(now).waitFor();
   await issue.getByText(`vorher ${before}`).waitFor();
@@ -558,7 +558,7 @@ test('a clinician finds a person by birth date and name with the keyboard, and o
 
 test('an operator has no search by name', async () => {
   const page = await openPageAs('operator');
-  await page.getByRole('link', { name: 'Patienten' }).click();
+  await page.getByRole('link', { name: 'Patienten', exact: true }).click();
   await page.getByLabel('Versichertennummer').waitFor();
   expect(await page.getByLabel('Geburtsdatum').count()).toBe(0);
 });
