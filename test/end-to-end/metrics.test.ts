@@ -24,7 +24,7 @@ const isOf = (emitted: LoggedMetric, { name, dimensions }: UsedMetric): boolean 
 
 test('on a bad day, exactly the metrics of the table are emitted, including those of the dashboard and the alarms', async () => {
   await using day = await startDay(
-    { patients: 300, rate: 0.8, latencyMs: 20, retryAfterSeconds: 1 },
+    { patients: 150, rate: 0.8, latencyMs: 45, retryAfterSeconds: 1 },
     {},
     { api: true },
   );
