@@ -98,7 +98,9 @@ export async function startDay(
   parts: StackParts = {},
 ): Promise<Day> {
   const stack = await startTestStack(parts);
-  const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
+  // a large document of the simulator's own size costs a tenth of a second each time that it is generated, sent or stored
+  const large = { largeDocumentBytes: 500_000 };
+  const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...large, ...options });
   const bundle = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],

@@ -1,12 +1,14 @@
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto'; // CommonJS without named exports, as Node.js sees it
-import { Worker } from '@temporalio/worker';
+import { type InjectedSinks, Worker } from '@temporalio/worker';
+import type { ProgressSinks } from '../core/contract/daily-sync.ts';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
 import { createDataConverter, createPayloadCodec, markingForeign, passingPlaintext } from '../core/temporal/codec.ts';
 import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { testDir } from '../tools/test-dir.ts';
+import type { RefusalSinks } from '../worker/workflows/refuse-foreign.ts';
 import { insurerId } from './day.fixture.ts';
 
 const { History: StoredHistory } = proto.temporal.api.history.v1;
@@ -47,11 +49,15 @@ export async function textsOf(history: History, payloadKeys: string): Promise<st
   return texts;
 }
 
+const ignore = { fn: () => {} };
+/** The sinks of a worker. Without them, a replay logs an error with a stack for each step of a run. */
+const unheard: InjectedSinks<ProgressSinks & RefusalSinks> = { progress: { show: ignore }, refusals: { tell: ignore } };
+
 /** Replays a history. @throws DeterminismViolationError if the current workflow code issues other commands */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
   const codePath = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const dataConverter = createDataConverter(markingForeign(createPayloadCodec(createSecretKeyWrapper(payloadKeys))));
-  const options = { workflowBundle: { codePath }, dataConverter };
+  const options = { workflowBundle: { codePath }, dataConverter, sinks: unheard };
   const { workflowExecutionStartedEventAttributes: begun } = history.events?.[0] ?? {};
   await Worker.runReplayHistory(options, history, begun?.workflowId ?? undefined); // payloads are bound to it
 }

@@ -23,9 +23,9 @@ test('after restarts of the emulator and of Temporal the run completes, and no p
   await using day = await startDay(world);
   await day.startWorker();
   await day.sync.start();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 15);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 10);
   await day.stack.restartEmulator();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 25);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 18);
   await day.stack.restartTemporal();
   await expectComplete(day);
 });
@@ -34,7 +34,7 @@ test('two workers share the line without overlapping requests, and one takes ove
   await using day = await startDay(world);
   const [first] = await Promise.all([day.startWorker(), day.startWorker()]);
   await day.sync.start();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 20);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 14);
   await first?.stop();
   await expectComplete(day);
   expect(day.insurer.summary().servedAgain).toBe(0);

@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Progress } from '../../core/domain/progress.ts';
-import { openApi } from '../api.fixture.ts';
+import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { compact, type Day, startDay } from '../day.fixture.ts';
 
 const world = {
-  patients: 78,
+  patients: 50,
   rate: 0,
   identicalDuplicates: 0,
   differingDuplicates: 0,
@@ -25,30 +25,6 @@ async function startAsking(day: Day): Promise<NonNullable<Progress['decision']>>
   return decision;
 }
 
-test('a late approval removes nobody who is on the newer list', async () => {
-  await using day = await startDay(world, {}, { api: true });
-  const { call } = await openApi(day.stack);
-  await day.startWorker();
-  await day.runToEnd();
-  const { listId, removals } = await startAsking(day);
-  expect(removals).toBeGreaterThan(30);
-
-  await day.line.pause({ operator: 'olga', reason: 'the newer list is still to come' });
-  day.insurer.setList('normal');
-  day.insurer.resetLog();
-  await day.sync.start();
-  await day.until(({ phase, awaitingDecision }) => phase === 'list' && !awaitingDecision);
-  const late = await call('decideRemovals', { body: { decision: 'approve', listId } });
-  expect(late).toMatchObject({ status: 409, json: { type: 'urn:epa-sync:problem:decision-outdated' } });
-  expect((await call('readProgress')).json).toMatchObject({ awaitingDecision: false });
-
-  await day.line.resume({ operator: 'olga', reason: 'all is well' });
-  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { listed: 78, removed: 0 } });
-  expect(await day.storedRefs()).toHaveLength(78);
-  expect(day.insurer.summary().requests).toBe(1); // nothing was fetched again
-  expect(await day.keysUnder('lists/')).toEqual([]);
-});
-
 test('if the newer list proves unusable, the removals of the older one can be decided again', async () => {
   await using day = await startDay(world);
   await day.startWorker();
@@ -63,63 +39,7 @@ test('if the newer list proves unusable, the removals of the older one can be de
     state: 'failed', // because of the newer list
     patients: { removed: removals },
   });
-  expect(await day.storedRefs()).toHaveLength(78 - removals);
-});
-
-test('a rejected list leaves nobody behind once the insurer is back at the list before it', async () => {
-  await using day = await startDay(world);
-  await day.startWorker();
-  await day.runToEnd();
-  const before = new Map(day.insurer.patients().map(({ kvnr, entries }) => [day.refOf(kvnr), entries.map(compact)]));
-
-  day.insurer.nextDay({ new: 6, changed: 12 });
-  const { listId } = await startAsking(day);
-  await day.sync.decideRemovals({ decision: 'reject', listId, operator: 'olga' });
-  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 0 } });
-  expect((await day.storedRefs()).length).toBeGreaterThan(78);
-
-  day.insurer.firstDay(); // the first list, with the same ETag
-  expect(await day.runToEnd()).toMatchObject({ state: 'completed', patients: { listed: 78 } });
-  expect(new Set(await day.storedRefs())).toEqual(new Set(before.keys()));
-  for (const [patientRef, entries] of before)
-    expect(entries).toContain((await day.stores.patients.get(patientRef))?.body);
-  day.insurer.unchangedDay();
-  day.insurer.resetLog();
-  await day.runToEnd();
-  expect(day.insurer.summary().requests).toBe(1); // the list is applied again, so this one is a 304
-});
-
-test('an approval is carried out on a paused line, once, and the run tells who made it', async () => {
-  await using day = await startDay(world, {}, { api: true });
-  const { call } = await openApi(day.stack);
-  await day.startWorker();
-  await day.runToEnd();
-  day.insurer.nextDay({ new: 3 });
-  const { listId, removals, stored } = await startAskingWithPending(day);
-
-  const wrong = await call('decideRemovals', { body: { decision: 'approve', listId: 'yesterday' } });
-  expect(wrong).toMatchObject({ status: 400, json: { errors: [{ pointer: '/listId' }] } });
-  expect(wrong.text).toContain('decision.listId of GET /sync');
-  const unknown = await call('decideRemovals', { body: { decision: 'approve', listId: `${listId}9` } });
-  expect(unknown).toMatchObject({ status: 404, json: { type: 'urn:epa-sync:problem:decision-unknown' } });
-
-  const answers = await Promise.all([
-    call('decideRemovals', { body: { decision: 'approve', listId } }),
-    call('decideRemovals', { body: { decision: 'reject', listId } }),
-  ]);
-  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
-  const second = answers.find(({ status }) => status === 409);
-  expect(second?.json).toMatchObject({ type: 'urn:epa-sync:problem:decision-made', made: { by } });
-  if (answers[0]?.status === 200) {
-    await day.until(({ patients }) => patients.removed === removals);
-    expect((await call('readProgress')).json).toMatchObject({ state: 'running', line: { state: 'paused' } });
-  }
-  await day.line.resume({ operator: 'olga', reason: 'all is well' });
-  await day.ended();
-  const { json } = await call('listRuns');
-  expect(json.runs[0].decisions).toEqual([
-    expect.objectContaining({ listId, kind: 'list', removals, stored, by, decidedAt: expect.any(String) }),
-  ]);
+  expect(await day.storedRefs()).toHaveLength(50 - removals);
 });
 
 /** Like startAsking, but pauses the line while care records are still pending. */
@@ -138,38 +58,127 @@ async function startAskingWithPending(day: Day): Promise<NonNullable<Progress['d
 const burstAsked = async (day: Day): Promise<Progress> =>
   await day.until(({ decision, careRecords }) => decision?.kind === 'not-insured' && careRecords.pending === 0, 300);
 
-test('if the insurer answers 410 for everyone, the run keeps them above the limit and asks', async () => {
-  await using day = await startDay({ ...world, patients: 60 }, {}, { api: true });
-  const { call } = await openApi(day.stack);
-  await day.startWorker();
-  day.insurer.script({ match: 'care', fault: 'not-insured', times: 60 });
-  await day.sync.start();
-  const asking = await burstAsked(day);
-  expect(asking).toMatchObject({
-    decision: { kind: 'not-insured', removals: 40, stored: 60, reasons: ['not-insured-answers'] },
-    careRecords: { total: 60, notInsured: 60, held: 40 },
+describe('on the days of one insurer', () => {
+  // the first test needs a first list that nothing else has followed
+  let day: Day;
+  let call: CallWithPermittedRole;
+  beforeAll(async () => {
+    day = await startDay(world, {}, { api: true });
+    ({ call } = await openApi(day.stack));
+    await day.startWorker();
+    await day.runToEnd();
   });
-  expect(await day.storedRefs()).toHaveLength(40);
-  const body = { decision: 'reject', listId: asking.decision?.listId };
-  expect(await call('decideRemovals', { body })).toMatchObject({ status: 200 });
-  expect(await day.ended()).toMatchObject({ state: 'completed', decisions: [{ decision: 'reject', by }] });
-  expect(await day.storedRefs()).toHaveLength(40);
+  afterAll(async () => await day?.[Symbol.asyncDispose]());
 
-  // the next day, the insurer answers as it should: those held are fetched, and those removed are new
-  day.insurer.nextDay();
-  expect(await day.runToEnd()).toMatchObject({ careRecords: { total: 60, done: 60, notInsured: 0 } });
-  expect(await day.storedRefs()).toHaveLength(60);
-  expect(day.insurer.summary().violations).toBe(0);
+  test('a rejected list leaves nobody behind once the insurer is back at the list before it', async () => {
+    const before = new Map(day.insurer.patients().map(({ kvnr, entries }) => [day.refOf(kvnr), entries.map(compact)]));
+
+    day.insurer.nextDay({ new: 6, changed: 12 });
+    const { listId } = await startAsking(day);
+    await day.sync.decideRemovals({ decision: 'reject', listId, operator: 'olga' });
+    expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 0 } });
+    expect((await day.storedRefs()).length).toBeGreaterThan(50);
+
+    day.insurer.firstDay(); // the first list, with the same ETag
+    expect(await day.runToEnd()).toMatchObject({ state: 'completed', patients: { listed: 50 } });
+    expect(new Set(await day.storedRefs())).toEqual(new Set(before.keys()));
+    for (const [patientRef, entries] of before)
+      expect(entries).toContain((await day.stores.patients.get(patientRef))?.body);
+    day.insurer.unchangedDay();
+    day.insurer.resetLog();
+    await day.runToEnd();
+    expect(day.insurer.summary().requests).toBe(1); // the list is applied again, so this one is a 304
+  });
+
+  test('a late approval removes nobody who is on the newer list', async () => {
+    const { listId, removals } = await startAsking(day);
+    expect(removals).toBeGreaterThan(20);
+
+    await day.line.pause({ operator: 'olga', reason: 'the newer list is still to come' });
+    day.insurer.setList('normal');
+    day.insurer.resetLog();
+    await day.sync.start();
+    await day.until(({ phase, awaitingDecision }) => phase === 'list' && !awaitingDecision);
+    const late = await call('decideRemovals', { body: { decision: 'approve', listId } });
+    expect(late).toMatchObject({ status: 409, json: { type: 'urn:epa-sync:problem:decision-outdated' } });
+    expect((await call('readProgress')).json).toMatchObject({ awaitingDecision: false });
+
+    await day.line.resume({ operator: 'olga', reason: 'all is well' });
+    expect(await day.ended()).toMatchObject({ state: 'completed', patients: { listed: 50, removed: 0 } });
+    expect(await day.storedRefs()).toHaveLength(50);
+    expect(day.insurer.summary().requests).toBe(1); // nothing was fetched again
+    expect(await day.keysUnder('lists/')).toEqual([]);
+  });
+
+  test('an approval is carried out on a paused line, once, and the run tells who made it', async () => {
+    day.insurer.nextDay({ new: 3 });
+    const { listId, removals, stored } = await startAskingWithPending(day);
+
+    const wrong = await call('decideRemovals', { body: { decision: 'approve', listId: 'yesterday' } });
+    expect(wrong).toMatchObject({ status: 400, json: { errors: [{ pointer: '/listId' }] } });
+    expect(wrong.text).toContain('decision.listId of GET /sync');
+    const unknown = await call('decideRemovals', { body: { decision: 'approve', listId: `${listId}9` } });
+    expect(unknown).toMatchObject({ status: 404, json: { type: 'urn:epa-sync:problem:decision-unknown' } });
+
+    const answers = await Promise.all([
+      call('decideRemovals', { body: { decision: 'approve', listId } }),
+      call('decideRemovals', { body: { decision: 'reject', listId } }),
+    ]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const second = answers.find(({ status }) => status === 409);
+    expect(second?.json).toMatchObject({ type: 'urn:epa-sync:problem:decision-made', made: { by } });
+    if (answers[0]?.status === 200) {
+      await day.until(({ patients }) => patients.removed === removals);
+      expect((await call('readProgress')).json).toMatchObject({ state: 'running', line: { state: 'paused' } });
+    }
+    await day.line.resume({ operator: 'olga', reason: 'all is well' });
+    await day.ended();
+    const { json } = await call('listRuns');
+    expect(json.runs[0].decisions).toEqual([
+      expect.objectContaining({ listId, kind: 'list', removals, stored, by, decidedAt: expect.any(String) }),
+    ]);
+  });
 });
 
-test('an approval removes exactly the patients that were held', async () => {
-  await using day = await startDay({ ...world, patients: 60 });
-  await day.startWorker();
-  day.insurer.script({ match: 'care', fault: 'not-insured', times: 30 });
-  await day.sync.start();
-  const { decision } = await burstAsked(day);
-  expect(decision).toMatchObject({ removals: 10 });
-  await day.sync.decideRemovals({ decision: 'approve', listId: decision?.listId ?? '', operator: 'olga' });
-  expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { done: 30, notInsured: 30 } });
-  expect(await day.storedRefs()).toHaveLength(30);
+describe('answers 410', () => {
+  let day: Day;
+  let call: CallWithPermittedRole;
+  beforeAll(async () => {
+    day = await startDay({ ...world, patients: 30 }, {}, { api: true });
+    ({ call } = await openApi(day.stack));
+    await day.startWorker();
+  });
+  afterAll(async () => await day?.[Symbol.asyncDispose]());
+
+  test('if the insurer answers 410 for everyone, the run keeps them above the limit and asks', async () => {
+    day.insurer.script({ match: 'care', fault: 'not-insured', times: 30 });
+    await day.sync.start();
+    const asking = await burstAsked(day);
+    expect(asking).toMatchObject({
+      decision: { kind: 'not-insured', removals: 10, stored: 30, reasons: ['not-insured-answers'] },
+      careRecords: { total: 30, notInsured: 30, held: 10 },
+    });
+    expect(await day.storedRefs()).toHaveLength(10);
+    const body = { decision: 'reject', listId: asking.decision?.listId };
+    expect(await call('decideRemovals', { body })).toMatchObject({ status: 200 });
+    expect(await day.ended()).toMatchObject({ state: 'completed', decisions: [{ decision: 'reject', by }] });
+    expect(await day.storedRefs()).toHaveLength(10);
+
+    // the next day, the insurer answers as it should: those held are fetched, and those removed are new
+    day.insurer.nextDay();
+    expect(await day.runToEnd()).toMatchObject({ careRecords: { total: 30, done: 30, notInsured: 0 } });
+    expect(await day.storedRefs()).toHaveLength(30);
+    expect(day.insurer.summary().violations).toBe(0);
+  });
+
+  test('an approval removes exactly the patients that were held', async () => {
+    day.insurer.nextDay({ new: 40 });
+    day.insurer.script({ match: 'care', fault: 'not-insured', times: 30 });
+    await day.sync.start();
+    const { decision } = await burstAsked(day);
+    expect(decision).toMatchObject({ removals: 10 });
+    await day.sync.decideRemovals({ decision: 'approve', listId: decision?.listId ?? '', operator: 'olga' });
+    expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { done: 10, notInsured: 30 } });
+    expect(await day.storedRefs()).toHaveLength(30 + 10);
+  });
 });

@@ -25,7 +25,7 @@ let env: NodeJS.ProcessEnv;
 let stack: ChildProcess;
 beforeAll(async () => {
   const portBase = 10_000 + 100 * Math.floor(Math.random() * 25);
-  env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
+  env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase), INSURER_PATIENTS: '60' };
   for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // left by an earlier test
   stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });
   const { oidcIssuer, api } = await vi.waitFor(

@@ -3,7 +3,7 @@ import type { Phase } from '../../core/domain/progress.ts';
 import type { Day } from '../day.fixture.ts';
 
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
-export const world = { patients: 40, rate: 0.5, mix, notInsuredShare: 0.05, unknownShare: 0, differingDuplicates: 0 };
+export const world = { patients: 30, rate: 0.5, mix, notInsuredShare: 0.05, unknownShare: 0, differingDuplicates: 0 };
 
 /** Resolves once a run is in a phase, or has just left it. */
 export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = {
@@ -11,7 +11,7 @@ export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unkno
   split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff', 100),
   diff: (day) => day.until(({ phase }) => phase === 'diff', 100),
   apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records', 100),
-  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 15),
+  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 12),
 };
 export const phases = Object.keys(inPhase) as (keyof typeof inPhase)[];
 

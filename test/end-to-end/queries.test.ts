@@ -9,14 +9,14 @@ import { historiesOf, replay } from '../histories.fixture.ts';
 const clients = 8;
 
 test('a run that is queried all the time can be replayed by any worker that continues it', async () => {
-  await using day = await startDay({ patients: 240, rate: 0.3, notInsuredShare: 0 });
+  await using day = await startDay({ patients: 120, rate: 0.3, latencyMs: 100, notInsuredShare: 0 });
   let worker = await day.startWorker();
   await day.sync.start();
   const run = day.client.workflow.getHandle(dailySyncId(insurerId));
   let isOver = false;
   let answers = 0;
   const ask = async (): Promise<void> => {
-    for (; !isOver; await sleep(20))
+    for (; !isOver; await sleep(150))
       await day.client.connection
         .withDeadline(Date.now() + 2_000, () => run.query(progressQuery))
         .then(
@@ -26,7 +26,7 @@ test('a run that is queried all the time can be replayed by any worker that cont
   };
   const asking = Array.from({ length: clients }, ask);
   for (let handover = 1; handover <= 8; handover++) {
-    await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 20);
+    await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 12);
     const next = await day.startWorker();
     await worker.stop();
     worker = next;

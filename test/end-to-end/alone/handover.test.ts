@@ -7,7 +7,15 @@ import { expectComplete, world } from '../phases.fixture.ts';
 // until the receiver's window has grown. With this seed, no answer has more than 29 KB.
 const seed = 23;
 test('a worker that is stopped waits for an answer that is about to arrive, so a handover costs no request', async () => {
-  await using day = await startDay({ ...world, seed, rate: 0, latencyMs: 60, largeDocuments: 0, largeRecords: 0 });
+  await using day = await startDay({
+    ...world,
+    patients: 40,
+    seed,
+    rate: 0,
+    latencyMs: 60,
+    largeDocuments: 0,
+    largeRecords: 0,
+  });
   let worker = await day.startWorker();
   await day.sync.start();
   for (const asked of [10, 25, 40]) {
