@@ -82,7 +82,7 @@ class CodeZip(zipfile.ZipFile):
 # Node writes compiled modules when it exits, but MiniStack kills it.
 FLUSH = 'setTimeout(() => require("node:module").flushCompileCache(), 2000).unref();\n'
 
-if COMPILE_CACHE:
+if COMPILE_CACHE and os.name == "posix":  # Windows asks for a privilege to make a link
     lambda_runtime.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": CodeZip})
     lambda_runtime._NODEJS_WORKER_SCRIPT += FLUSH
 
