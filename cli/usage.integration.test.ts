@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 /** Runs a command without any settings. */
 function run(file: 'restore' | 'secret', ...args: string[]) {
-  const env = { PATH: process.env['PATH'] };
+  const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
   const command = join(import.meta.dirname, `${file}.ts`);
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], { env, input: 'value' });
   return { exitCode: status, out: String(stdout), errors: String(stderr) };

@@ -104,7 +104,6 @@ export async function startDay(
   const bundle = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
-    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ...stack.environment,
     ...settings,
     INSURER_ID: insurerId,

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
 test('a signal to npm ends the script: npm itself ends only the shell between', async () => {
@@ -16,4 +17,15 @@ test('a signal to npm ends the script: npm itself ends only the shell between', 
   npm.kill('SIGTERM');
   await closed;
   expect(npm.signalCode ?? npm.exitCode).not.toBe(0);
+});
+
+test('a script finds the modules that an earlier start has compiled', async () => {
+  const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+  const help = async () =>
+    await promisify(execFile)('npm', ['run', '--silent', 'sync', '--', '--help'], {
+      cwd: dirname(import.meta.dirname),
+      env: { ...env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+    });
+  await help();
+  expect((await help()).stderr).toMatch(/V8 code cache for ESM \S*cli\/main\.ts was accepted/);
 });

@@ -42,7 +42,12 @@ const [script, ...rest] = process.argv.slice(2);
 // the IPC channel tells the script when this process is gone, even by kill -9
 const child = spawn(node, [join(root, script), ...rest], {
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
+  env: {
+    // keeps compiled modules: the script and the processes that it starts take half of the CPU time from the second start on
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node'),
+    ...process.env,
+    PATH: `${dirname(node)}:${process.env.PATH}`,
+  },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));

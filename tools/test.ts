@@ -24,8 +24,7 @@ const vitest = spawn(
   {
     cwd: root,
     stdio: 'inherit',
-    // workers, Lambdas and the synthesis start hundreds of times; the compile cache halves the cost of a start
-    env: { ...process.env, LOCAL_DIR: testDir, NODE_COMPILE_CACHE: join(testDir, 'compile-cache') },
+    env: { ...process.env, LOCAL_DIR: testDir },
   },
 );
 let isStopped = false;

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPair, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { exportJWK, generateKeyPair } from 'jose';
+import { promisify } from 'node:util';
 import { z } from 'zod';
 import { StartFailure } from '../../terminal/start-failure.ts';
 import { writeFileAtomically } from '../files.ts';
@@ -21,9 +21,9 @@ export type IssuerKeys = z.infer<typeof keysFile>;
  */
 export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
   if (!existsSync(file)) {
-    const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
     const text = () => randomBytes(32).toString('base64url');
-    const signingKey = { ...(await exportJWK(privateKey)), kid: text().slice(0, 8), use: 'sig', alg: 'RS256' };
+    const signingKey = { ...privateKey.export({ format: 'jwk' }), kid: text().slice(0, 8), use: 'sig', alg: 'RS256' };
     mkdirSync(dirname(file), { recursive: true });
     writeFileAtomically(file, JSON.stringify({ signingKey, cookieKey: text(), clientSecret: text() }), 0o600);
   }

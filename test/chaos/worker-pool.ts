@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { testDir } from '../../tools/test-dir.ts';
 import type { Day, RunningWorker } from '../day.fixture.ts';
 import {
   type AwsMode,
@@ -21,7 +20,6 @@ const workerSettings = {
   PAUSE_GRACE_MS: '500',
   LINE_STALL_MS: '1500',
   LIST_FIRST_BYTE_MS: '1500',
-  NODE_COMPILE_CACHE: join(testDir, 'compile-cache'), // saves most of the start time; workers start often
 } as const;
 
 /** Returns the time on the clock of the insurer's log, epoch ms with fractions. */

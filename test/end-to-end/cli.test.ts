@@ -21,7 +21,7 @@ import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
 import { type Insurer, startInsurer } from '../../simulator/insurer.ts';
 import { testDir } from '../../tools/test-dir.ts';
 import { compact } from '../day.fixture.ts';
-import { startTestStack, type TestStack } from '../stack.ts';
+import { compileCache, startTestStack, type TestStack } from '../stack.ts';
 
 const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0 };
 
@@ -98,7 +98,7 @@ async function sync(
   typed = '',
 ): Promise<Result> {
   const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
-  const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
+  const options = { env: { PATH: process.env['PATH'], ...compileCache, ...settings }, maxBuffer: 64 << 20 };
   return await new Promise((resolve) => {
     const { stdin } = execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>
       resolve({ exitCode: error === null ? 0 : error.code, out, errors }),
