@@ -9,8 +9,8 @@ export interface CheckOptions {
   readonly seed: number;
   /** number of histories */
   readonly runs: number;
-  /** fast-check's path to one history, to replay it */
-  readonly path?: string;
+  /** fast-check's paths to histories, to replay them one after the other; `runs` counts for each */
+  readonly paths?: readonly string[];
   /** name of the mutant to apply (mutants.ts) */
   readonly mutant?: string;
   /** looks for a shorter history that fails, too */
@@ -33,7 +33,7 @@ export interface CheckResult {
 
 /** Checks histories on all cores. Each thread has a seed of its own, counted up from the given one. */
 export async function checkHistories(options: CheckOptions): Promise<CheckResult> {
-  const threads = options.path === undefined && options.mutant === undefined ? availableParallelism() : 1;
+  const threads = options.paths === undefined && options.mutant === undefined ? availableParallelism() : 1;
   const runs = Math.ceil(options.runs / threads);
   const results = await Promise.all(
     Array.from({ length: threads }, (_, index) => checkInThread({ ...options, seed: options.seed + index, runs })),

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
-import { BatchWriteCommand, DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchWriteCommand, DynamoDBDocumentClient, paginateQuery, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
@@ -256,11 +256,11 @@ export class EmulatedWorld implements World {
       const stored = (await this.#items()).filter(({ removing, expiresAt }) => !removing && expiresAt === undefined);
 
       const current = new Map(stored.map(({ patientRef, careVersion }) => [patientRef, careVersion]));
+      const keys = this.#hadRecords.size > 0 ? await this.#documentKeys() : [];
       const all = this.#people.map(async ({ patientRef }, person) => {
         if (!this.#hadRecords.has(person)) return;
-        const { items, objects } = await careRecords.listAll(patientRef);
-        const versions = [...items.map((sk) => sk.split('#')[0]), ...objects.map((key) => key.split('/')[2])];
-        for (const version of new Set(versions))
+        const objects = keys.filter(([owner]) => owner === patientRef).map(([, version]) => version);
+        for (const version of new Set([...(await this.#recordVersions(patientRef)), ...objects]))
           if (version !== current.get(patientRef)) orphans.push(`${person} ${version}`);
       });
       await Promise.all(all);
@@ -283,6 +283,28 @@ export class EmulatedWorld implements World {
   async #ownersIn(prefix: string): Promise<ReadonlySet<string>> {
     const keys = await Array.fromAsync(listKeys(this.#clients.bucket, prefix));
     return new Set(keys.filter((key) => key.includes(this.runSuffix)).map((key) => key.split('/')[1] ?? ''));
+  }
+
+  /** Returns the person and the version of each object of care records. One call lists the whole shard, which is this history's. */
+  async #documentKeys(): Promise<(readonly [patientRef: string | undefined, version: string | undefined])[]> {
+    const keys = await Array.fromAsync(listKeys(this.#clients.bucket, `documents/${this.#shard}`));
+    return keys.map((key) => key.split('/')).map(([, patientRef, version]) => [patientRef, version] as const);
+  }
+
+  /** Returns what the sort keys of a person's care records begin with. One query reads all, where the store makes two. */
+  async #recordVersions(patientRef: string): Promise<string[]> {
+    const pages = paginateQuery(
+      { client: this.#clients.dynamo },
+      {
+        TableName: defaultTables.careRecords,
+        ConsistentRead: true,
+        KeyConditionExpression: 'patientRef = :patientRef',
+        ProjectionExpression: 'sk',
+        ExpressionAttributeValues: { ':patientRef': patientRef },
+      },
+    );
+    const items = (await Array.fromAsync(pages)).flatMap(({ Items }) => Items ?? []);
+    return items.map(({ sk }) => String(sk).split('#')[0] ?? '');
   }
 
   async readLog(people: ReadonlySet<number>): Promise<ReadonlySet<string>> {

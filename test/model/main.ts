@@ -46,7 +46,7 @@ if (flags.mutants === true) {
   const { failure, ...sums } = await checkHistories({
     ...options,
     shrinks: options.world === 'memory',
-    ...(path !== undefined && { path }),
+    ...(path !== undefined && { paths: [path] }),
     ...(mutant !== undefined && { mutant }),
   });
   process.stdout.write(`${failure?.report ?? `seed ${options.seed}: nothing is broken`}\n${JSON.stringify(sums)}\n`);

@@ -7,7 +7,7 @@ import { applyMutant } from './mutants.ts';
 import type { World } from './world.ts';
 
 /** A thread of check.ts. It checks histories, with a mutant of the source if one is named. */
-const { world, size, seed, runs, path, mutant, shrinks } = workerData as CheckOptions;
+const { world, size, seed, runs, paths = [undefined], mutant, shrinks } = workerData as CheckOptions;
 const isSmall = (size ?? (world === 'memory' ? 'large' : 'small')) === 'small';
 const people = isSmall ? 8 : peopleMax;
 if (mutant !== undefined) applyMutant(mutant);
@@ -40,20 +40,28 @@ const property = fc.asyncProperty(isSmall ? histories(6, 16) : histories(44, 40)
   sums.events += result.events;
   sums.lateAttempts += result.lateAttempts;
 });
-const details = await fc.check(property, {
-  seed,
-  numRuns: runs,
-  endOnFailure: shrinks !== true,
-  ...(path !== undefined && { path }),
-});
-const error = details.errorInstance;
+const replay = async (path: string | undefined) =>
+  await fc.check(property, {
+    seed,
+    numRuns: runs,
+    endOnFailure: shrinks !== true,
+    ...(path !== undefined && { path }),
+  });
+let checked = 0;
+let details: Awaited<ReturnType<typeof replay>> | undefined;
+for (const path of paths) {
+  details = await replay(path);
+  checked += details.numRuns;
+  if (details.failed) break;
+}
+const error = details?.errorInstance;
 const result: CheckResult = {
-  histories: details.numRuns,
+  histories: checked,
   ...sums,
-  ...(details.failed && {
+  ...(details?.failed && {
     failure: {
       seed,
-      histories: details.numRuns,
+      histories: checked,
       what: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error),
       report: `${fc.defaultReportMessage(details)}\n${error instanceof Error ? error.stack : String(error)}`,
     },
