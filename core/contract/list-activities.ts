@@ -60,6 +60,8 @@ export interface ShardRange {
 export interface RemoveGoneInput extends ShardRange {
   readonly insurerId: string;
   readonly listId: string;
+  /** the list and the table are small: all shards of the range are processed at once (docs/adr/0079) */
+  readonly isSmall?: true;
 }
 
 export interface FindChangedKvnrsInput {

@@ -378,6 +378,9 @@ const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =
 const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
   ...patients,
   listPending: async (other, after, limit) => (other === shard ? await patients.listPending(other, after, limit) : []),
+  async *readSegment(segment) {
+    if (segment === 0) yield await patients.readShard(shard);
+  },
   async *scan(segment) {
     if (segment > 0) return;
     const { stored, unlisted, removed } = await patients.readShard(shard);
