@@ -309,7 +309,7 @@ export interface Transition {
 /** Number of times that a run fetches a list if each one arrives completely and cannot be used. */
 export const unusableListsMax = 3;
 
-/** Maximum size of a small list, in bytes. It has some thousand entries, and each worker holds it in memory (docs/adr/0079). */
+/** Maximum size of a small list, in bytes. It has some thousand entries, and each worker holds it in memory (docs/explanation/the-daily-run.md, "Diff and store"). */
 const smallListBytes = 1_000_000;
 /** Maximum number of patients in a small table: to read all of them costs less than a query of each shard. */
 const smallTablePatients = 500;

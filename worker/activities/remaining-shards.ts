@@ -21,7 +21,7 @@ const itemsAtOnceMax = 5_000;
 /**
  * Processes the shards that no earlier attempt has finished, in order: one after the other, or all at once if the list and the
  * table are small. Each attempt reads again.
- * @param range.isSmall the list is small; the table is read at once if it is small, too (docs/adr/0079)
+ * @param range.isSmall the list is small; the table is read at once if it is small, too (docs/explanation/the-daily-run.md, "Diff and store")
  * @param work returns what is done including these shards
  */
 export async function forEachRemainingGroup<Done extends { readonly nextShard: number }>(
