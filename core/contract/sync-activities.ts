@@ -132,7 +132,7 @@ export interface ListPendingInput extends PendingCursor {
   readonly limit: number;
   /** PatientCounts.pendingShards: the other shards are not read. Absent: all are read */
   readonly pendingShards?: string;
-  /** the table is small: all shards are read at once */
+  /** the table is small: all shards are read with one scan */
   readonly isSmall?: true;
 }
 

@@ -253,7 +253,7 @@ test('once reported patients have been reopened, all shards are asked for pendin
   expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, isSmall: true });
 });
 
-test('only a small list, and a table with few patients, are read at once', () => {
+test('one scan is for a small list, and for a table with few patients', () => {
   const areSmall = (sizeBytes: number, stored: number) => {
     const run = openRun();
     const isSmallNow = () => run.all().flatMap((command) => ('isSmall' in command ? [command.do] : []));

@@ -26,10 +26,10 @@ import { createListActivities } from './list-activities.ts';
 vi.setConfig({ testTimeout: 60_000 }); // each test processes 256 shards on an emulator that other tests use, too
 
 const allShards = { fromShard: 0, toShard: 256 };
-/** How shards are processed: one after the other, or all at once. */
+/** How shards are processed: one after the other, or all together. */
 const ways: readonly (readonly [string, Pick<ApplyListInput, 'fromShard' | 'toShard' | 'isSmall'>])[] = [
   ['shard by shard', allShards],
-  ['at once', { ...allShards, isSmall: true }],
+  ['together', { ...allShards, isSmall: true }],
 ];
 const insurerId = 'kk';
 
@@ -300,7 +300,7 @@ test.each(ways)(
     await run(async () => await world.activities.deleteList({ listId: second.listId }));
     expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
     expect(await world.keysUnder(`lists/${world.runId}-1/`)).not.toEqual([]);
-    expect(world.readShards).toHaveLength(way === 'at once' ? 0 : 4 * 256);
+    expect(world.readShards).toHaveLength(way === 'together' ? 0 : 4 * 256);
   },
 );
 

@@ -15,13 +15,13 @@ interface Group {
 
 /** Number of shards that are read at the same time: reading one after the other takes most of the time of a short list. */
 const parallelReads = 8;
-/** Maximum number of items that are held in memory at once, tombstones included: some MB. */
+/** Maximum number of items that are held in memory together, tombstones included: some MB. */
 const itemsAtOnceMax = 5_000;
 
 /**
- * Processes the shards that no earlier attempt has finished, in order: one after the other, or all at once if the list and the
+ * Processes the shards that no earlier attempt has finished, in order: one after the other, or all together if the list and the
  * table are small. Each attempt reads again.
- * @param range.isSmall the list is small; the table is read at once if it is small, too (docs/explanation/the-daily-run.md, "Diff and store")
+ * @param range.isSmall the list is small; the table is read with one scan if it is small, too (docs/explanation/the-daily-run.md, "Diff and store")
  * @param work returns what is done including these shards
  */
 export async function forEachRemainingGroup<Done extends { readonly nextShard: number }>(

@@ -418,7 +418,7 @@ async function forEachShardRange<Result>(
   isSmall: true | undefined,
   work: (range: ShardRange & { readonly isSmall?: true }) => Promise<Result>,
 ): Promise<Result[]> {
-  const ranges = isSmall && patched('small-lists-at-once-2026-11') ? [{ ...allShards, isSmall }] : shardRanges;
+  const ranges = isSmall && patched('small-lists-in-one-activity-2026-11') ? [{ ...allShards, isSmall }] : shardRanges;
   const settled = await Promise.allSettled(ranges.map(work));
   return settled.map((part) => {
     if (part.status === 'rejected') throw part.reason;
