@@ -3,6 +3,7 @@ import type { DocumentFile } from '../domain/document-file.ts';
 import { contentDisposition } from '../domain/file-headers.ts';
 import {
   type Bucket,
+  deleteObject,
   deleteObjects,
   deletePrefix,
   getObject,
@@ -65,7 +66,7 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
       (await hasObject(bucket, reference.key))
         ? await linkToObject(bucket, reference, lifetimeSeconds, mediaTypes[form], origin)
         : undefined,
-    delete: async ({ key }) => await deleteObjects(bucket, [key]),
+    delete: async ({ key }) => await deleteObject(bucket, key),
     deleteVersion: async (patientRef, careVersion) =>
       await deletePrefix(bucket, `documents/${patientRef}/${careVersion}/`),
     async deleteOlderThan(patientRef, careVersion) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -167,6 +168,11 @@ export async function* listKeys({ s3, name }: Bucket, prefix: string): AsyncGene
   for await (const { Contents } of paginateListObjectsV2({ client: s3 }, { Bucket: name, Prefix: prefix })) {
     for (const { Key } of Contents ?? []) if (Key !== undefined) yield Key;
   }
+}
+
+/** Deletes an object. One that does not exist counts as deleted. A DELETE needs no body, and S3 does not bill it. */
+export async function deleteObject({ s3, name }: Bucket, key: string): Promise<void> {
+  await s3.send(new DeleteObjectCommand({ Bucket: name, Key: key }));
 }
 
 /** Deletes objects. Objects that do not exist count as deleted. @throws Error if S3 does not delete one */

@@ -1,5 +1,5 @@
 import type { PayloadReference } from '../contract/payload-reference.ts';
-import { type Bucket, deleteObjects, deletePrefix, getObject, putObject } from './objects.ts';
+import { type Bucket, deleteObject, deletePrefix, getObject, putObject } from './objects.ts';
 
 /** The sync that fetched a payload, and the patient. */
 export interface PayloadOwner {
@@ -24,7 +24,7 @@ export interface PayloadsStore {
 export const createPayloadsStore = (bucket: Bucket): PayloadsStore => ({
   put: async ({ syncId, patientRef }, body) => await putObject(bucket, `payloads/${syncId}/${patientRef}/`, body),
   get: async (reference) => await getObject(bucket, reference),
-  delete: async ({ key }) => await deleteObjects(bucket, [key]),
+  delete: async ({ key }) => await deleteObject(bucket, key),
   deleteAllOf: async ({ syncId, patientRef }) =>
     await deletePrefix(bucket, patientRef === undefined ? `payloads/${syncId}/` : `payloads/${syncId}/${patientRef}/`),
 });
