@@ -309,8 +309,8 @@ export interface Transition {
 /** Number of times that a run fetches a list if each one arrives completely and cannot be used. */
 export const unusableListsMax = 3;
 
-/** Maximum size of a small list, in bytes. It has some thousand entries, and each worker holds it in memory (docs/explanation/the-daily-run.md, "Diff and store"). */
-const smallListBytes = 1_000_000;
+/** Maximum size of a small list, in bytes. It has some hundred entries (docs/explanation/the-daily-run.md, "Diff and store"). */
+const smallListBytes = 100_000;
 /** Maximum number of patients in a small table: to read all of them costs less than a query of each shard. */
 const smallTablePatients = 500;
 const ifSmall = (stored: number): { readonly isSmall?: true } =>

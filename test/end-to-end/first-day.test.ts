@@ -3,7 +3,7 @@ import { parseLossless, printLossless } from '../../core/json/lossless.ts';
 import { compact, insurerId, startDay } from '../day.fixture.ts';
 
 test('after a run at 80 % failure exactly the listed patients are stored, with the data that the insurer sent', async () => {
-  await using day = await startDay({ patients: 200, rate: 0.8, notInsuredShare: 0.03 });
+  await using day = await startDay({ patients: 200, rate: 0.8, notInsuredShare: 0.03, largeDocumentBytes: 2_000_000 });
   await day.startWorker();
   const progress = await day.runToEnd();
 
