@@ -295,7 +295,7 @@ export class EmulatedWorld implements World {
     return keys.map((key) => key.split('/')).map(([, patientRef, version]) => [patientRef, version] as const);
   }
 
-  /** Returns what the sort keys of a person's care records begin with. One query reads all, where the store makes two. */
+  /** Returns the versions of a person, one for each item. One query reads all of them, and the store makes two. */
   async #recordVersions(patientRef: string): Promise<string[]> {
     const pages = paginateQuery(
       { client: this.#clients.dynamo },

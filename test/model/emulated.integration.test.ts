@@ -19,7 +19,7 @@ describe('each fault in activities and stores is found by one history on the emu
       await annotate(`seed 1, path ${path}: ${failure?.what}`);
     });
 
-  test('and passes without the fault', { timeout: 120_000 }, async () => {
+  test('the same histories pass without a fault', { timeout: 120_000 }, async () => {
     const paths = Object.values(storeMutants).map(({ path }) => path); // in one thread, which loads the sources once
     const { failure, histories } = await checkHistories({ world: 'emulator', seed: 1, paths, runs: 1 });
     expect(failure?.what, failure?.report).toBeUndefined();
