@@ -47,10 +47,10 @@ class LongestFirst extends BaseSequencer {
 const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
 
 /** Whole stacks wait for more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 4 }, maxWorkers: 4, hookTimeout: 120_000 };
+const sideBySide = { sequence: { groupOrder: 4 }, maxWorkers: 5, hookTimeout: 120_000 };
 
-/** Tests that allow a second or a few for an answer run after the others, two files at a time: the machine has room then. */
-const withRoom = { sequence: { groupOrder: 5 }, maxWorkers: 2 };
+/** Tests that allow a second or a few for an answer run after the others, three files at a time: the machine has room then. */
+const withRoom = { sequence: { groupOrder: 5 }, maxWorkers: 3 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
