@@ -106,7 +106,7 @@ export default defineConfig({
           include: ['test/end-to-end/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
           ...sideBySide,
-          expect: { poll: { interval: 100 } }, // each poll calls Lambdas, Temporal or tables, and costs milliseconds of CPU
+          expect: { poll: { interval: 100, timeout: 10_000 } }, // each poll calls Lambdas, Temporal or tables, and costs milliseconds of CPU
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
-import { startTestStack } from '../test/stack.ts';
+import { ensureDeployed, startTestStack } from '../test/stack.ts';
 import { deployDataStack } from './deploy.ts';
 import { startEmulator } from './emulator.ts';
 import { freePorts } from './free-ports.ts';
@@ -21,8 +21,9 @@ test('if a killed emulator has lost its tables, they are deployed again', {
   const stateDir = join(stack.dir, 'lost');
   const logDir = join(stack.dir, 'logs-lost');
   mkdirSync(stateDir);
+  const deployed = await ensureDeployed('data');
   for (const file of ['outputs.json', 'deployed', 'cdk.out']) // the stamp of a deployment, without its tables
-    cpSync(join(stack.dir, 'aws', file), join(stateDir, file), { recursive: true });
+    cpSync(join(deployed, file), join(stateDir, file), { recursive: true });
   const emulator = await startEmulator({ command, port, dataDir: stateDir, logDir });
   onTestFinished(emulator.stop);
 

@@ -87,7 +87,6 @@ test.each([...roles, undefined])(
     const { stdout } = await run(schemathesis, args, options).catch((error: { stdout?: string; stderr?: string }) => {
       throw new Error(`${error.stdout ?? ''}${error.stderr ?? ''}`, { cause: error });
     });
-    console.log(stdout);
     expect(stdout).toMatch(new RegExp(`Coverage \\(in [^✅]*✅ +${tried.length} passed`));
     expect(stdout).toMatch(new RegExp(`Fuzzing \\(in [^✅]*✅ +${Object.keys(operations).length} passed`)); // all operations were called
   },

@@ -73,7 +73,8 @@ test('an operator pauses an export, but cannot start one; the caller sees who it
   await page.keyboard.press('Enter');
   await page.getByText('Der Export geht weiter').waitFor();
   // the same button pauses it now, and still has the focus
-  await expect.poll(async () => await page.evaluate(() => document.activeElement?.textContent)).toBe('Pausieren');
+  const focused = async () => await page.evaluate(() => document.activeElement?.textContent);
+  await expect.poll(focused, { timeout: 10_000 }).toBe('Pausieren');
   await page.context().close();
 });
 

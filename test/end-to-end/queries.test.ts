@@ -9,7 +9,7 @@ import { historiesOf, replay } from '../histories.fixture.ts';
 const clients = 8;
 
 test('a run that is queried all the time can be replayed by any worker that continues it', async () => {
-  await using day = await startDay({ patients: 120, rate: 0.3, latencyMs: 100, notInsuredShare: 0 });
+  await using day = await startDay({ patients: 120, rate: 0.3, latencyMs: 300, notInsuredShare: 0 }); // so slow that all handovers are in the run
   let worker = await day.startWorker();
   await day.sync.start();
   const run = day.client.workflow.getHandle(dailySyncId(insurerId));
@@ -26,11 +26,13 @@ test('a run that is queried all the time can be replayed by any worker that cont
   };
   const asking = Array.from({ length: clients }, ask);
   for (let handover = 1; handover <= 8; handover++) {
-    await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 12);
+    await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 6);
     const next = await day.startWorker();
     await worker.stop();
     worker = next;
   }
+  expect(await day.sync.readProgress()).toMatchObject({ state: 'running', careRecords: { pending: expect.toSatisfy((pending) => pending > 0) } });
+  day.insurer.setFaults({ latencyMs: 2 });
   const progress = await day.ended();
   isOver = true;
   await Promise.all(asking);

@@ -123,6 +123,7 @@ describe('on one day', () => {
 
   test('a worker with another pseudonym key does not start, because it would remove every patient', async () => {
     const stored = await day.storedRefs();
+    expect(stored.length).toBeGreaterThan(0);
     const PSEUDONYM_KEY = Buffer.alloc(32, 7).toString('base64');
     await expect(day.startWorker({ PSEUDONYM_KEY })).rejects.toThrow(/ended before it was ready/);
     await day.startWorker();

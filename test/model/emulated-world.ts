@@ -289,7 +289,7 @@ export class EmulatedWorld implements World {
     return new Set(keys.filter((key) => key.includes(this.runSuffix)).map((key) => key.split('/')[1] ?? ''));
   }
 
-  /** Returns the person and the version of each object of care records. One call lists the whole shard, which is this history's. */
+  /** Returns the person and the version of each object of care records. One call lists the whole shard, with other histories in it. */
   async #documentKeys(): Promise<(readonly [patientRef: string | undefined, version: string | undefined])[]> {
     const keys = await Array.fromAsync(listKeys(this.#clients.bucket, `documents/${this.#shard}`));
     return keys.map((key) => key.split('/')).map(([, patientRef, version]) => [patientRef, version] as const);
