@@ -18,7 +18,7 @@ export function bundleLambdas(outdir: string): void {
     splitting: true,
     chunkNames: 'shared-[hash]',
     platform: 'node',
-    mainFields: ['module', 'main'], // modules without what is unused load in three quarters of the time of CommonJS
+    mainFields: ['module', 'main'], // ES modules are bundled without unused code, and load in a quarter less CPU time
     target: 'node24',
     format: 'esm',
     outExtension: { '.js': '.mjs' },

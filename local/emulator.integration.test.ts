@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { callApi } from '../test/api.fixture.ts';
 import { startTestStack } from '../test/stack.ts';
 
@@ -27,18 +24,6 @@ test('twenty calls of a Lambda wait for each other, and do not start twenty proc
   const processes = await lambdaProcesses(stack.environment['AWS_ENDPOINT_URL'] ?? '');
   expect(processes).toBeGreaterThan(0);
   expect(processes).toBeLessThanOrEqual(4); // local/emulator.py, PROCESSES_MAX
-}, 120_000);
-
-test('the code of a Lambda is unpacked once, and what Node has compiled of it is kept', async () => {
-  const cache = mkdtempSync(join(tmpdir(), 'epa-sync-compiled-'));
-  onTestFinished(() => rmSync(cache, { recursive: true }));
-  vi.stubEnv('NODE_COMPILE_CACHE', cache);
-  onTestFinished(() => void vi.unstubAllEnvs());
-  await using stack = await startTestStack({ api: true });
-  await callApi(stack.api?.url ?? '', 'readDocument', { params: { token: 'a.b.c.d.e' } });
-  await callApi(stack.api?.url ?? '', 'readProgress');
-  expect(globSync('lambdas/*/sync.mjs', { cwd: cache })).toHaveLength(1); // all Lambdas are one bundle
-  await expect.poll(() => globSync('v*/*', { cwd: cache }).length, { timeout: 20_000 }).toBeGreaterThan(0);
 }, 120_000);
 
 test('the answer to a preflight ends with its headers, so that the next answer on the connection is understood', async () => {

@@ -1,12 +1,9 @@
-"""Starts MiniStack with four changes.
+"""Starts MiniStack with three changes.
 
 Calls of one Lambda wait for each other. MiniStack starts a process for each call that finds none free. Twenty calls at
 once are twenty starts, which share the cores of a laptop: the last answer then takes eleven seconds. A call waits here
 for a free process, up to a second, and starts another one only then. Our Lambdas never call each other, so nothing
 waits for itself.
-
-The processes of a Lambda share its unpacked code. MiniStack unpacks 12 MB for each process, into a new folder. Node
-keeps compiled modules by their path, so it would compile them again in each process.
 
 The grammar of a condition is checked once for each text. MiniStack checks it for each item that a query looks at, which
 is half of the work of a query.
@@ -16,16 +13,11 @@ Uvicorn serves the HTTP requests, not Hypercorn: a call of DynamoDB then takes h
 """
 
 import functools
-import hashlib
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
-import types
-import zipfile
 
 import uvicorn
 from ministack.core import lambda_runtime
@@ -60,35 +52,6 @@ def release_worker(worker):
 
 lambda_runtime.acquire_worker = acquire_worker
 lambda_runtime.release_worker = release_worker
-
-# Where Node keeps compiled modules (tools/bootstrap.mjs).
-COMPILE_CACHE = os.environ.get("NODE_COMPILE_CACHE")
-
-
-class CodeZip(zipfile.ZipFile):
-    """The code of a Lambda, which is unpacked once for all processes and stacks. A process gets a link to it."""
-
-    def extractall(self, path):
-        with open(self.filename, "rb") as file:
-            unpacked = os.path.join(COMPILE_CACHE, "lambdas", hashlib.sha256(file.read()).hexdigest())
-        if not os.path.exists(unpacked):
-            os.makedirs(os.path.dirname(unpacked), exist_ok=True)
-            part = tempfile.mkdtemp(dir=os.path.dirname(unpacked))
-            super().extractall(part)
-            try:
-                os.rename(part, unpacked)
-            except OSError:
-                shutil.rmtree(part)  # another emulator was faster
-        os.rmdir(path)
-        os.symlink(unpacked, path)
-
-
-# Node writes compiled modules when it exits, but MiniStack kills it.
-FLUSH = 'setTimeout(() => require("node:module").flushCompileCache(), 2000).unref();\n'
-
-if COMPILE_CACHE and os.name == "posix":  # Windows asks for a privilege to make a link
-    lambda_runtime.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": CodeZip})
-    lambda_runtime._NODEJS_WORKER_SCRIPT += FLUSH
 
 from ministack.services import dynamodb  # noqa: E402: after the changes of the runtime, like the app
 

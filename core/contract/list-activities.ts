@@ -60,8 +60,6 @@ export interface ShardRange {
 export interface RemoveGoneInput extends ShardRange {
   readonly insurerId: string;
   readonly listId: string;
-  /** the list and the table are small: all shards of the range are processed together (docs/explanation/the-daily-run.md, "Diff and store") */
-  readonly isSmall?: true;
 }
 
 export interface FindChangedKvnrsInput {

@@ -132,8 +132,6 @@ export interface ListPendingInput extends PendingCursor {
   readonly limit: number;
   /** PatientCounts.pendingShards: the other shards are not read. Absent: all are read */
   readonly pendingShards?: string;
-  /** the table is small: all shards are read with one scan */
-  readonly isSmall?: true;
 }
 
 export interface ListPendingResult {

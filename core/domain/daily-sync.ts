@@ -153,7 +153,7 @@ export interface NotInsuredCount {
 
 /** Work about a list that goes on while fetches do. The command has the same name. */
 export type Task =
-  | { readonly do: 'removeGone'; readonly listId: string; readonly etag?: string; readonly isSmall?: true }
+  | { readonly do: 'removeGone'; readonly listId: string; readonly etag?: string }
   | { readonly do: 'completeList'; readonly listId: string; readonly etag?: string }
   | { readonly do: 'deleteList'; readonly listId: string }
   /** starts once no patient is being held for the question any more */
@@ -174,11 +174,9 @@ export type Command =
       readonly listId: string;
       readonly shardParts: readonly number[];
       readonly fetchOrder?: string;
-      /** at most smallListBytes */
-      readonly isSmall?: true;
     }
-  /** taskEnded. `isSmall`: at most smallTablePatients are stored */
-  | { readonly do: 'removeGone'; readonly listId: string; readonly isSmall?: true }
+  /** taskEnded */
+  | { readonly do: 'removeGone'; readonly listId: string }
   /** taskEnded */
   | { readonly do: 'completeList'; readonly listId: string; readonly etag?: string }
   /** taskEnded */
@@ -193,13 +191,8 @@ export type Command =
   | { readonly do: 'finishRemovals' }
   /** reopened */
   | { readonly do: 'reopenReported'; readonly nextQuestion: string }
-  /** pendingListed. `isSmall`: at most smallTablePatients are stored */
-  | {
-      readonly do: 'listPending';
-      readonly from: PendingCursor;
-      readonly pendingShards?: string;
-      readonly isSmall?: true;
-    }
+  /** pendingListed */
+  | { readonly do: 'listPending'; readonly from: PendingCursor; readonly pendingShards?: string }
   /** patientEnded or patientNotInsured */
   | { readonly do: 'syncPatient'; readonly patientRef: string }
   /** patientEnded with `not-insured` */
@@ -308,13 +301,6 @@ export interface Transition {
 
 /** Number of times that a run fetches a list if each one arrives completely and cannot be used. */
 export const unusableListsMax = 3;
-
-/** Maximum size of a small list, in bytes. It has some hundred entries (docs/explanation/the-daily-run.md, "Diff and store"). */
-const smallListBytes = 100_000;
-/** Maximum number of patients in a small table: to read all of them costs less than a query of each shard. */
-const smallTablePatients = 500;
-const ifSmall = (stored: number): { readonly isSmall?: true } =>
-  stored <= smallTablePatients ? { isSmall: true } : {};
 
 /** Returns the state of a new run. Its first event is `started`. */
 export const startDailySync = (
@@ -627,10 +613,8 @@ class Draft {
     this.#do({ do: 'fetchList', listId, ...(whole && { isUnconditional: true }) });
   }
 
-  #applyList({ list, split: { shardParts } }: Extract<Step, { name: 'applying' }>): void {
-    const { listId, fetchOrder, sizeBytes } = list;
-    const isSmall = sizeBytes <= smallListBytes && ({ isSmall: true } as const);
-    this.#do({ do: 'applyList', listId, shardParts, ...(fetchOrder !== undefined && { fetchOrder }), ...isSmall });
+  #applyList({ list: { listId, fetchOrder }, split: { shardParts } }: Extract<Step, { name: 'applying' }>): void {
+    this.#do({ do: 'applyList', listId, shardParts, ...(fetchOrder !== undefined && { fetchOrder }) });
   }
 
   #takeUnusable(unusableLists: number, problem: string | undefined): void {
@@ -667,9 +651,7 @@ class Draft {
     state.step = { name: 'finishing-list' };
     this.#enter('apply');
     this.#startTask(
-      removals + goneProvisional > 0
-        ? { do: 'removeGone', listId, ...tag, ...ifSmall(stored) }
-        : { do: 'completeList', listId, ...tag },
+      removals + goneProvisional > 0 ? { do: 'removeGone', listId, ...tag } : { do: 'completeList', listId, ...tag },
     );
   }
 
@@ -721,8 +703,7 @@ class Draft {
     if (state.patients.length >= state.limits.syncWindow) return;
     state.isListingPending = true;
     const { pendingShards } = state;
-    const known = pendingShards === undefined ? {} : { pendingShards };
-    this.#do({ do: 'listPending', from: step.next, ...known, ...ifSmall(state.stored) });
+    this.#do({ do: 'listPending', from: step.next, ...(pendingShards !== undefined && { pendingShards }) });
   }
 
   /** Names the open question about answers 410, or the next one. */
@@ -773,9 +754,7 @@ class Draft {
       const etag = state.listQuestion?.etag;
       state.listQuestion = undefined;
       this.#startTask(
-        isApproved
-          ? { do: 'removeGone', listId, ...(etag !== undefined && { etag }), ...ifSmall(stored) }
-          : { do: 'deleteList', listId },
+        isApproved ? { do: 'removeGone', listId, ...(etag !== undefined && { etag }) } : { do: 'deleteList', listId },
       );
     } else {
       state.heldQuestion = undefined;
@@ -802,10 +781,9 @@ class Draft {
 
   #startTask(task: Exclude<Task, { do: 'removeHeld' }>): void {
     this.#state.tasks = [...this.#state.tasks, task];
-    if (task.do === 'removeGone') {
-      const { etag: _, ...command } = task; // for `completeList`
-      this.#do(command);
-    } else this.#do(task);
+    if (task.do === 'removeGone')
+      this.#do({ do: task.do, listId: task.listId }); // the ETag is for `completeList`
+    else this.#do(task);
   }
 
   #takeTaskEnd(ended: Task['do'], listId: string, removed: number): void {

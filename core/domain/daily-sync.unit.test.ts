@@ -235,11 +235,10 @@ test('only shards with pending patients are asked for them, also after continue-
   run.endTask('completeList');
   run.endTask('deleteList');
   run.count({ pending: 1, pendingShards: '8' });
-  const listing = { do: 'listPending', from: { shardIndex: 0 }, pendingShards: '8', isSmall: true };
-  expect(run.all()).toContainEqual(listing);
+  expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, pendingShards: '8' });
   const next = openRun(carriedOver(run.state));
   next.tell({ on: 'pendingListed', patientRefs: [] });
-  expect(next.all()).toContainEqual(listing);
+  expect(next.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, pendingShards: '8' });
 });
 
 test('once reported patients have been reopened, all shards are asked for pending patients', () => {
@@ -250,30 +249,7 @@ test('once reported patients have been reopened, all shards are asked for pendin
   run.endTask('deleteList');
   run.count({ pending: 1, reported: 1, pendingShards: '8' });
   run.end('reopenReported', { on: 'reopened' });
-  expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, isSmall: true });
-});
-
-test('one scan is for a small list, and for a table with few patients', () => {
-  const areSmall = (sizeBytes: number, stored: number) => {
-    const run = openRun();
-    const isSmallNow = () => run.all().flatMap((command) => ('isSmall' in command ? [command.do] : []));
-    run.tell({ on: 'started' });
-    const list = { listId: `${runId}-1`, manifest: { key: 'k', sizeBytes: 1, sha256: 'h' }, sizeBytes };
-    run.end('fetchList', { on: 'listFetched', list, lineUse: zeroLineUse });
-    run.end('splitList', { on: 'split', split: { entries: 1, quarantined: 0, unreadable: 0, shardParts: [] } });
-    run.end('beginList', { on: 'begun' });
-    const applying = isSmallNow();
-    const counts = { listed: 1, new: 0, changed: 0, unchanged: 1, gone: 1, stored };
-    run.end('applyList', { on: 'applied', counts, recentRemovals: 0, kvnrChanged: 0 });
-    const removing = isSmallNow();
-    run.endTask('removeGone', 1);
-    run.endTask('completeList');
-    run.endTask('deleteList');
-    run.count({ stored, pending: 1 });
-    return [...applying, ...removing, ...isSmallNow()];
-  };
-  expect(areSmall(100_000, 500)).toEqual(['applyList', 'removeGone', 'listPending']);
-  expect(areSmall(100_001, 501)).toEqual([]);
+  expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 } });
 });
 
 test('a decision about an older list is rejected while a newer one is due, and removes nobody on it', () => {
@@ -485,12 +461,7 @@ test('the run continues as new only when nothing is in progress, and carries its
 
   const next = openRun(carriedOver(run.state));
   next.tell({ on: 'started' });
-  expect(next.all()).toContainEqual({
-    do: 'listPending',
-    from: { shardIndex: 0, after: second },
-    pendingShards: '0',
-    isSmall: true,
-  });
+  expect(next.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0, after: second }, pendingShards: '0' });
   expect(next.decide('approve', listId)).toBeUndefined();
   expect(next.open).toContain('removeGone');
 });

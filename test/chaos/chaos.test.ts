@@ -36,7 +36,7 @@ const { PENDING_ACTIVITY_STATE_SCHEDULED: scheduled } = proto.temporal.api.enums
 
 const world = {
   seed,
-  patients: 320, // a list of more than 100 KB is applied by many activities
+  patients: 250,
   rate: 0.7,
   mix: {
     ...{ refused: 8, 'reset-before-headers': 14, 'reset-in-body': 12, 'server-error': 24, 'cut-short': 10 },

@@ -31,7 +31,10 @@ test('a run that is queried all the time can be replayed by any worker that cont
     await worker.stop();
     worker = next;
   }
-  expect(await day.sync.readProgress()).toMatchObject({ state: 'running', careRecords: { pending: expect.toSatisfy((pending) => pending > 0) } });
+  expect(await day.sync.readProgress()).toMatchObject({
+    state: 'running',
+    careRecords: { pending: expect.toSatisfy((pending) => pending > 0) },
+  });
   day.insurer.setFaults({ latencyMs: 2 });
   const progress = await day.ended();
   isOver = true;

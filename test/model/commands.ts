@@ -99,9 +99,8 @@ export async function* carryOut(
     }
     case 'removeGone': {
       let removed = 0;
-      const { do: _, ...list } = command;
       for (const range of shardRanges)
-        removed += (yield* runner.run('removeGone', { insurerId, ...list, ...range })).removed;
+        removed += (yield* runner.run('removeGone', { insurerId, listId: command.listId, ...range })).removed;
       return { on: 'taskEnded', task: command.do, listId: command.listId, removed };
     }
     case 'completeList': {
@@ -126,11 +125,9 @@ export async function* carryOut(
       yield* runner.run('reopenReported', { nextQuestion: command.nextQuestion });
       return { on: 'reopened' };
     case 'listPending': {
-      const { do: _, from, ...known } = command;
-      return {
-        on: 'pendingListed',
-        ...(yield* runner.run('listPending', { ...from, limit: pendingPageSize, ...known })),
-      };
+      const { from, pendingShards } = command;
+      const input = { ...from, limit: pendingPageSize, ...(pendingShards !== undefined && { pendingShards }) };
+      return { on: 'pendingListed', ...(yield* runner.run('listPending', input)) };
     }
     case 'syncPatient': {
       const { patientRef } = command;

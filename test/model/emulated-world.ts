@@ -125,8 +125,6 @@ export class EmulatedWorld implements World {
   /** those that have not ended */
   readonly #attempts = new Set<Attempt>();
   readonly #shard: string;
-  /** Lists are processed shard by shard, as if they were large: of each second history. */
-  readonly #areListsLarge: boolean;
   readonly #people: readonly { readonly kvnr: Kvnr; readonly patientRef: string }[];
   readonly #persons: ReadonlyMap<string, number>;
   #nowMs = Date.now() - 1_000 * 24 * 60 * 60_000;
@@ -139,7 +137,6 @@ export class EmulatedWorld implements World {
     this.runSuffix = this.#pseudonymKey.toString('hex').slice(0, 6);
     this.insurerId = `insurer-${this.runSuffix}`;
     const shardIndex = number % shards.length;
-    this.#areListsLarge = insurer.list.entries.length % 2 === 1;
     this.#shard = shards[shardIndex] ?? '';
     this.shardRanges = [{ fromShard: shardIndex, toShard: shardIndex + 1 }];
     this.#people = peopleOf(this.#shard, this.#pseudonymKey, insurer.people);
@@ -180,8 +177,7 @@ export class EmulatedWorld implements World {
   refOf = (person: number): string => this.#people[person]?.patientRef ?? '';
   personOf = (patientRef: string): number => this.#persons.get(patientRef) ?? -1;
 
-  async *run<Name extends ActivityName>(name: Name, sent: InputOf<Name>): Work<AnswerOf<Name>> {
-    const input: InputOf<Name> = this.#areListsLarge && sent !== undefined ? { ...sent, isSmall: undefined } : sent;
+  async *run<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
     let heartbeatDetails: unknown;
     for (let number = 1; ; number++) {
       const attempt: Attempt = {
@@ -404,9 +400,6 @@ const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =
 const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
   ...patients,
   listPending: async (other, after, limit) => (other === shard ? await patients.listPending(other, after, limit) : []),
-  async *readSegment(segment) {
-    if (segment === 0) yield await patients.readShard(shard);
-  },
   async *scan(segment) {
     if (segment > 0) return;
     const { stored, unlisted, removed } = await patients.readShard(shard);

@@ -77,8 +77,8 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
   'an approved removal waits until all fetches have ended': {
     seed: 3,
     file: machine,
-    find: 'this.#startTask(\n        isApproved\n',
-    replace: 'if (this.#isQuiet() || !isApproved) this.#startTask(\n        isApproved\n',
+    find: 'this.#startTask(\n        isApproved ?',
+    replace: 'if (this.#isQuiet() || !isApproved) this.#startTask(\n        isApproved ?',
   },
   'provisional patients count in the guard': {
     file: machine,
@@ -87,8 +87,8 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
   },
   'a provisional patient stays when only provisional ones are gone': {
     file: machine,
-    find: 'removals + goneProvisional > 0',
-    replace: 'removals > 0',
+    find: 'removals + goneProvisional > 0 ?',
+    replace: 'removals > 0 ?',
   },
   'a list that has not changed keeps a provisional patient': {
     file: machine,

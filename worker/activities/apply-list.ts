@@ -3,16 +3,15 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import { nameHashesOf } from '../../core/crypto/name-hashes.ts';
 import { identityOf } from '../../core/crypto/pseudonyms.ts';
-import { addCounts, diffShard, type ListedEntry, type ShardLine, zeroCounts } from '../../core/domain/diff.ts';
+import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import { type ListsStore, ShardPartMissing } from '../../core/stores/lists.ts';
 import { forEachParallel, readAhead } from '../../core/stores/parallel.ts';
-import type { PatientsStore } from '../../core/stores/patients.ts';
+import type { PatientsStore, Shard } from '../../core/stores/patients.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
-import { withHeartbeats } from './heartbeats.ts';
+import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 import { fenceList } from './list-fence.ts';
-import { forEachRemainingGroup, type ReadableShards } from './remaining-shards.ts';
 import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 import { syncAccess } from './sync-access.ts';
 
@@ -21,14 +20,13 @@ export interface ApplyListDeps extends RemovePatientDeps {
   readonly syncRuns: Pick<SyncRunsStore, 'isApplying'>;
   readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
   readonly patients: RemovePatientDeps['patients'] &
-    ReadableShards &
-    Pick<PatientsStore, 'storeNew' | 'storeChanged' | 'setGoneIn' | 'setNameHashes' | 'get'>;
+    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn' | 'setNameHashes' | 'get'>;
   readonly pseudonymKey: Buffer;
 }
 
 /** Number of patients per batch. A cancelled activity ends between two batches. */
 const batchSize = 500;
-/** Number of shards of a small list that are read at the same time. */
+/** Number of shards that are read at the same time: reading one after the other takes most of the time of a short list. */
 const parallelReads = 8;
 const parallelRemovals = 8;
 const parallelMarks = 8;
@@ -42,21 +40,19 @@ export const createApplyList = ({
   accessLog,
   pseudonymKey,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
-  async applyList({ insurerId, listId, fetchOrder, shardParts, ...range }) {
+  async applyList({ insurerId, listId, fetchOrder, shardParts, fromShard, toShard }) {
     const key = createSecretKey(pseudonymKey);
     const withHashes = (entry: ListedEntry) => ({
       ...entry,
       identity: identityOf(entry.body, key),
       nameHashes: nameHashesOf(entry, key),
     });
-    const readLines = (shard: string): AsyncGenerator<ShardLine> =>
-      lists.readShard(listId, shard, shardParts[shards.indexOf(shard)] ?? 0);
-    return await withHeartbeats({ nextShard: range.fromShard, counts: zeroCounts }, async (heartbeats) => {
+    return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
-      await forEachRemainingGroup(heartbeats, range, patients, async ({ group, items }) => {
+      await forEachRemainingShard(heartbeats, toShard, patients, async ({ shard, index, items }) => {
         const { stored, unlisted, removed } = items;
         const seen = new Map([...stored, ...unlisted, ...removed].map((item) => [item.patientRef, item]));
-        const lines = linesOf(group, readLines);
+        const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, { stored, unlisted }, { listId, fetchOrder }).catch(asFinal);
         // The access entry comes first, so that no data is stored without one. A repeated attempt does not append it again.
         const accessOf = (operation: 'import' | 'change', { patientRef }: ListedEntry) =>
@@ -109,10 +105,10 @@ export const createApplyList = ({
     });
   },
 
-  async removeGone({ insurerId, listId, ...range }) {
-    return await withHeartbeats({ nextShard: range.fromShard, removed: 0 }, async (heartbeats) => {
+  async removeGone({ insurerId, listId, fromShard, toShard }) {
+    return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'removals'));
-      await forEachRemainingGroup(heartbeats, range, patients, async ({ items }) => {
+      await forEachRemainingShard(heartbeats, toShard, patients, async ({ items }) => {
         const { removed } = heartbeats.done;
         const isGone = ({ goneIn }: { readonly goneIn?: string }): boolean => goneIn === listId;
         const removing = items.removed.filter((item) => isGone(item) && !item.isTombstone); // an attempt died half way
@@ -140,16 +136,30 @@ function asFinal(error: unknown): never {
   throw ApplicationFailure.nonRetryable(error.message, error.name);
 }
 
-/** Returns the lines of a group of shards. A single shard is not held in memory: it can belong to a list of any size. */
-async function* linesOf(
-  group: readonly string[],
-  readLines: (shard: string) => AsyncGenerator<ShardLine>,
-): AsyncGenerator<ShardLine> {
-  const [first, ...others] = group;
-  if (first !== undefined && others.length === 0) yield* readLines(first);
-  else
-    for await (const lines of readAhead(group, parallelReads, async (shard) => await Array.fromAsync(readLines(shard))))
-      yield* lines;
+/**
+ * Processes the shards that no earlier attempt has finished, in order.
+ * @param work processes one shard, with its items as of one read; returns what is done including that shard
+ */
+async function forEachRemainingShard<Done extends { readonly nextShard: number }>(
+  heartbeats: Heartbeats<Done>,
+  toShard: number,
+  patients: Pick<PatientsStore, 'readShard'>,
+  work: (of: {
+    readonly shard: string;
+    readonly index: number;
+    readonly items: Shard;
+  }) => Promise<Omit<Done, 'nextShard'>>,
+): Promise<void> {
+  const remaining = [...shards.entries()].slice(heartbeats.done.nextShard, toShard);
+  const reads = readAhead(remaining, parallelReads, async ([index, shard]) => {
+    heartbeats.signal.throwIfAborted();
+    return { shard, index, items: await patients.readShard(shard) };
+  });
+  for await (const read of reads) {
+    heartbeats.signal.throwIfAborted();
+    const done = await work(read);
+    heartbeats.report({ ...done, nextShard: read.index + 1 } as Done);
+  }
 }
 
 function* batchesOf(entries: readonly ListedEntry[]): Generator<readonly ListedEntry[]> {

@@ -5,10 +5,9 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test, vi } from 'vitest';
 import type { PatientListReference } from '../../core/contract/line-activities.ts';
-import type { ApplyListInput } from '../../core/contract/list-activities.ts';
 import { hashedSearch } from '../../core/crypto/name-hashes.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
-import { type ListCounts, zeroCounts } from '../../core/domain/diff.ts';
+import type { ListCounts } from '../../core/domain/diff.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import type { PersonSearch } from '../../core/domain/name-search.ts';
 import { shardOf } from '../../core/domain/shard.ts';
@@ -26,11 +25,6 @@ import { createListActivities } from './list-activities.ts';
 vi.setConfig({ testTimeout: 60_000 }); // each test processes 256 shards on an emulator that other tests use, too
 
 const allShards = { fromShard: 0, toShard: 256 };
-/** How shards are processed: one after the other, or all together. */
-const ways: readonly (readonly [string, Pick<ApplyListInput, 'fromShard' | 'toShard' | 'isSmall'>])[] = [
-  ['shard by shard', allShards],
-  ['together', { ...allShards, isSmall: true }],
-];
 const insurerId = 'kk';
 
 const unreachableLog = createAccessLogStore(
@@ -39,14 +33,8 @@ const unreachableLog = createAccessLogStore(
   openEmulatedStores().accessAnchors,
 );
 
-/**
- * Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests.
- * @param strangers number of tombstones that a scan of the table finds in addition
- */
-function newWorld({
-  strangers = 0,
-  ...options
-}: Pick<ChangedKvnrsDeps, 'formerInMemory'> & { strangers?: number } = {}) {
+/** Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests. */
+function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
   const stores = openEmulatedStores();
   const lists = createListsStore(stores.bucket);
   const pseudonymKey = randomBytes(32);
@@ -58,7 +46,6 @@ function newWorld({
     return patientRef;
   };
   const removed: string[] = [];
-  const readShards: string[] = [];
   const faults: { storeNewDies: boolean; isLogDown: boolean; diesAfter?: 'append' | 'setSuccessor' } = {
     storeNewDies: false,
     isLogDown: false,
@@ -99,15 +86,12 @@ function newWorld({
         await stores.patients.deleteRemoving(patientRef, revision);
       },
       async readShard(shard) {
-        readShards.push(shard);
         if (![...mine].some((patientRef) => patientRef.startsWith(shard)))
           return { stored: [], unlisted: [], removed: [] };
         return mineOf(await stores.patients.readShard(shard));
       },
       async *readSegment(segment, segments) {
         for await (const page of stores.patients.readSegment(segment, segments)) yield mineOf(page);
-        const removed = Array.from({ length: strangers }, () => ({ patientRef: 'ff', revision: 1, isTombstone: true }));
-        yield { stored: [], unlisted: [], removed };
       },
     },
     careRecords: stores.careRecords,
@@ -127,7 +111,6 @@ function newWorld({
     runId,
     refOf,
     removed,
-    readShards,
     faults,
     activities,
     /** Stores a list as the line does: in segments that end anywhere. */
@@ -160,8 +143,8 @@ function newWorld({
     },
     findChangedKvnrs: async (listId: string) =>
       await run(async () => await activities.findChangedKvnrs({ insurerId, runId, listId })),
-    removeGone: async (listId: string, range = allShards) =>
-      await run(async () => await activities.removeGone({ insurerId, listId, ...range })),
+    removeGone: async (listId: string) =>
+      await run(async () => await activities.removeGone({ insurerId, listId, ...allShards })),
     /** Returns the issues about changed KVNRs as texts, and empties nothing: the run keeps all. */
     async changedKvnrs(): Promise<string[]> {
       const { entries } = await stores.syncRuns.listIssues(insurerId, runId, 1_000);
@@ -178,13 +161,13 @@ function newWorld({
         ...(nextPatientRef === undefined ? [] : [`next ${nextPatientRef}`]),
       ]);
     },
-    async importList(text: string, range = allShards): Promise<ListCounts & { listId: string }> {
+    async importList(text: string): Promise<ListCounts & { listId: string }> {
       const list = await this.receive(text);
       const { shardParts } = await this.split(list);
       const { listId } = list;
       return {
         listId,
-        ...(await run(async () => await activities.applyList({ insurerId, listId, shardParts, ...range }))),
+        ...(await run(async () => await activities.applyList({ insurerId, listId, shardParts, ...allShards }))),
       };
     },
   };
@@ -256,77 +239,48 @@ test('splitting a list again writes the same objects and adds no issue twice', a
   expect((await world.syncRuns.listIssues(insurerId, world.runId, 100)).entries).toHaveLength(1);
 });
 
-test.each(ways)(
-  'the second day removes exactly the patients who are gone, not those with an unreadable entry or listed again: %s',
-  async (way, shardRange) => {
-    const world = newWorld();
-    await world.importList(listOf(...range(0, 30).map((index) => entry(index))), shardRange);
-    const second = await world.importList(
-      listOf(
-        ...range(0, 19).map((index) => entry(index)),
-        `{"kvnr":["${kvnrAt(19)}"],"mother":{"kvnr":"${kvnrAt(0)}"}}`,
-        ...range(20, 23).map((index) => entry(index, ',"moved":true')),
-        `{"kvnr":"${kvnrAt(23)}","bonus":NaN}`,
-        entry(40),
-      ),
-      shardRange,
-    );
-    expect(second).toMatchObject({ listed: 23, new: 1, changed: 3, unchanged: 19, gone: 6, stored: 30 });
-    expect((await world.patients.get(world.refOf(kvnrAt(20))))?.body).toBe(entry(20, ',"moved":true'));
-
-    const back = world.refOf(kvnrAt(24)); // a newer list contains one of the gone
-    await world.patients.storeChanged(
-      [{ patientRef: back, kvnr: kvnrAt(24) as Kvnr, body: '{}', contentHash: 'h' }],
-      'newer',
-      new Map([[back, { revision: 2 }]]), // stored, and marked as gone
-    );
-    await world.patients.markRemoving(world.refOf(kvnrAt(25)), 2); // an attempt died here
-    const remove = async () => await world.removeGone(second.listId, shardRange);
-    expect(await remove()).toEqual({ removed: 5 });
-    expect(await remove()).toEqual({ removed: 5 });
-    const gone = range(25, 30).map((index) => world.refOf(kvnrAt(index)));
-    expect(new Set(world.removed)).toEqual(new Set(gone));
-    for (const patientRef of gone) expect(await world.patients.get(patientRef)).toBeUndefined();
-    for (const index of [0, 19, 20, 23, 24, 40])
-      expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
-
-    const first = `${world.runId}-1`;
-    expect(await world.accessesOf(kvnrAt(0))).toEqual([`import ${first}`]);
-    expect(await world.accessesOf(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
-    expect(await world.accessesOf(kvnrAt(25))).toEqual([`import ${first}`, `removal ${second.listId}`]);
-    expect(await world.accessesOf(kvnrAt(26))).toEqual([`import ${first}`, `removal ${second.listId}`]);
-    expect(await world.accessesOf(kvnrAt(40))).toEqual([`import ${second.listId}`]);
-
-    await run(async () => await world.activities.deleteList({ listId: second.listId }));
-    expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
-    expect(await world.keysUnder(`lists/${world.runId}-1/`)).not.toEqual([]);
-    expect(world.readShards).toHaveLength(way === 'together' ? 0 : 4 * 256);
-  },
-);
-
-test('a small list is compared shard by shard if the table is not small', async () => {
-  const world = newWorld({ strangers: 5_001 });
-  await world.importList(listOf(entry(1), entry(2)));
-  const small = { ...allShards, isSmall: true };
-  expect(await world.importList(listOf(entry(1)), small)).toMatchObject({
-    listed: 1,
-    unchanged: 1,
-    gone: 1,
-    stored: 2,
-  });
-  expect(world.readShards).toHaveLength(2 * 256);
-});
-
-test('an attempt on a small list goes on with the shards that the attempt before had not finished', async () => {
+test('the second day removes exactly the patients who are gone, not those with an unreadable entry or listed again', async () => {
   const world = newWorld();
-  await world.importList(listOf(...range(0, 40).map((index) => entry(index))));
-  const list = await world.receive('[]');
-  const { shardParts } = await world.split(list);
-  const environment = new MockActivityEnvironment(leftBefore({ nextShard: 128, counts: zeroCounts }));
-  const input = { insurerId, listId: list.listId, shardParts, ...allShards, isSmall: true } as const;
-  const { gone, stored } = await run(async () => await world.activities.applyList(input), environment);
-  const ofRest = range(0, 40).filter((index) => world.refOf(kvnrAt(index)) >= '80');
-  expect({ gone, stored }).toEqual({ gone: ofRest.length, stored: ofRest.length });
+  await world.importList(listOf(...range(0, 30).map((index) => entry(index))));
+  const second = await world.importList(
+    listOf(
+      ...range(0, 19).map((index) => entry(index)),
+      `{"kvnr":["${kvnrAt(19)}"],"mother":{"kvnr":"${kvnrAt(0)}"}}`,
+      ...range(20, 23).map((index) => entry(index, ',"moved":true')),
+      `{"kvnr":"${kvnrAt(23)}","bonus":NaN}`,
+      entry(40),
+    ),
+  );
+  expect(second).toMatchObject({ listed: 23, new: 1, changed: 3, unchanged: 19, gone: 6, stored: 30 });
+  expect((await world.patients.get(world.refOf(kvnrAt(20))))?.body).toBe(entry(20, ',"moved":true'));
+
+  const back = world.refOf(kvnrAt(24)); // a newer list contains one of the gone
+  await world.patients.storeChanged(
+    [{ patientRef: back, kvnr: kvnrAt(24) as Kvnr, body: '{}', contentHash: 'h' }],
+    'newer',
+    new Map([[back, { revision: 2 }]]), // stored, and marked as gone
+  );
+  await world.patients.markRemoving(world.refOf(kvnrAt(25)), 2); // an attempt died here
+  const remove = async () =>
+    await run(async () => await world.activities.removeGone({ insurerId, listId: second.listId, ...allShards }));
+  expect(await remove()).toEqual({ removed: 5 });
+  expect(await remove()).toEqual({ removed: 5 });
+  const gone = range(25, 30).map((index) => world.refOf(kvnrAt(index)));
+  expect(new Set(world.removed)).toEqual(new Set(gone));
+  for (const patientRef of gone) expect(await world.patients.get(patientRef)).toBeUndefined();
+  for (const index of [0, 19, 20, 23, 24, 40])
+    expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
+
+  const first = `${world.runId}-1`;
+  expect(await world.accessesOf(kvnrAt(0))).toEqual([`import ${first}`]);
+  expect(await world.accessesOf(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(25))).toEqual([`import ${first}`, `removal ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(26))).toEqual([`import ${first}`, `removal ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(40))).toEqual([`import ${second.listId}`]);
+
+  await run(async () => await world.activities.deleteList({ listId: second.listId }));
+  expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
+  expect(await world.keysUnder(`lists/${world.runId}-1/`)).not.toEqual([]);
 });
 
 test.each([

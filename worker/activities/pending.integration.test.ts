@@ -27,24 +27,20 @@ async function newPatients(count: number): Promise<string[]> {
   return patientRefs;
 }
 
-test.each([{}, { isSmall: true }] as const)(
-  'listPending returns each pending patient of all shards once, page by page: %o',
-  async (way) => {
-    const before = (await run(async () => await listPending({ shardIndex: 0, limit: 1_000 }))).patientRefs;
-    const mine = await newPatients(40);
-    const found: string[] = [];
-    for (let next: PendingCursor | undefined = { shardIndex: 0 }; next; ) {
-      const input: ListPendingInput = { ...next, limit: 7, ...way };
-      const page: ListPendingResult = await run(async () => await listPending(input));
-      if (page.next) expect(page.patientRefs).toHaveLength(7);
-      found.push(...page.patientRefs);
-      next = page.next;
-    }
-    expect(new Set(found).size).toBe(found.length);
-    expect(found).toEqual(found.toSorted());
-    expect(found).toEqual([...before, ...mine].toSorted());
-  },
-);
+test('listPending returns each pending patient of all shards once, page by page', async () => {
+  const mine = await newPatients(40);
+  const found: string[] = [];
+  for (let next: PendingCursor | undefined = { shardIndex: 0 }; next; ) {
+    const input: ListPendingInput = { ...next, limit: 7 };
+    const page: ListPendingResult = await run(async () => await listPending(input));
+    if (page.next) expect(page.patientRefs).toHaveLength(7);
+    found.push(...page.patientRefs);
+    next = page.next;
+  }
+  expect(new Set(found).size).toBe(found.length);
+  expect(found).toEqual(found.toSorted());
+  expect(found).toEqual(mine.toSorted());
+});
 
 test('listPending reads only the shards that countPatients has found pending patients in', async () => {
   const { pendingShards = '0' } = await run(countPatients);

@@ -24,21 +24,10 @@ export const createPending = ({
   SyncActivities,
   'listPending' | 'countPatients' | 'finishRemovals' | 'holdPatient' | 'removeHeld' | 'reopenReported'
 > => ({
-  async listPending({ shardIndex: first, after, limit, pendingShards, isSmall }) {
+  async listPending({ shardIndex: first, after, limit, pendingShards }) {
     const indexes = pendingShards === undefined ? undefined : shardIndexesIn(pendingShards);
     return await withHeartbeats(undefined, async ({ signal }): Promise<ListPendingResult> => {
       const patientRefs: string[] = [];
-      if (isSmall) {
-        const from = after ?? shards[first] ?? '';
-        for await (const { patientRef, careState, isBeingRemoved } of patients.scan(0, 1)) {
-          signal.throwIfAborted();
-          if (careState === 'pending' && !isBeingRemoved && patientRef > from) patientRefs.push(patientRef);
-        }
-        const page = patientRefs.sort().slice(0, limit);
-        const last = page.at(-1);
-        if (last === undefined || page.length < limit) return { patientRefs: page };
-        return { patientRefs: page, next: { shardIndex: shards.indexOf(shardOf(last)), after: last } };
-      }
       for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
         signal.throwIfAborted();
         if (indexes?.has(shardIndex) === false) continue;

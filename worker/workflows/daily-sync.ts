@@ -101,7 +101,6 @@ const shardRanges: readonly ShardRange[] = Array.from({ length: shards.length / 
   fromShard: index * shardsPerActivity,
   toShard: (index + 1) * shardsPerActivity,
 }));
-const allShards: ShardRange = { fromShard: 0, toShard: shards.length };
 /** patientRefs per page: 7 KB in the history. */
 const pendingPageSize = 200;
 /**
@@ -270,11 +269,9 @@ async function carryOut(
       }
     }
     case 'applyList': {
-      const { do: _, isSmall, ...list } = command;
+      const { do: _, ...list } = command;
       const { listId } = list;
-      const parts = await forEachShardRange(isSmall, (range) =>
-        bulkActivities.applyList({ insurerId, ...list, ...range }),
-      );
+      const parts = await forEachShardRange((range) => bulkActivities.applyList({ insurerId, ...list, ...range }));
       const { found } = patched('changed-kvnr-2026-11')
         ? await bulkActivities.findChangedKvnrs({ insurerId, runId, listId })
         : { found: 0 };
@@ -285,10 +282,8 @@ async function carryOut(
     }
 
     case 'removeGone': {
-      const { listId, isSmall } = command;
-      const parts = await forEachShardRange(isSmall, (range) =>
-        bulkActivities.removeGone({ insurerId, listId, ...range }),
-      );
+      const { listId } = command;
+      const parts = await forEachShardRange((range) => bulkActivities.removeGone({ insurerId, listId, ...range }));
       const removed = parts.reduce((sum, part) => sum + part.removed, 0);
       return { on: 'taskEnded', task: command.do, listId, removed };
     }
@@ -319,8 +314,9 @@ async function carryOut(
       await bulkActivities.reopenReported({ nextQuestion: command.nextQuestion });
       return { on: 'reopened' };
     case 'listPending': {
-      const { do: _, from, ...known } = command;
-      return { on: 'pendingListed', ...(await listPending({ ...from, limit: pendingPageSize, ...known })) };
+      const { from, pendingShards } = command;
+      const input = { ...from, limit: pendingPageSize, ...(pendingShards !== undefined && { pendingShards }) };
+      return { on: 'pendingListed', ...(await listPending(input)) };
     }
 
     case 'syncPatient': {
@@ -410,16 +406,9 @@ async function carryOut(
 /** Returns the run that has fetched a list: a listId is `{runId}-{number}`. */
 const runOfList = (listId: string): string => listId.replace(/-\d+$/, '');
 
-/**
- * Processes all shard ranges in parallel, or all shards in one activity if they are small. Throws only once all have ended, so
- * that a cleanup meets no late write.
- */
-async function forEachShardRange<Result>(
-  isSmall: true | undefined,
-  work: (range: ShardRange & { readonly isSmall?: true }) => Promise<Result>,
-): Promise<Result[]> {
-  const ranges = isSmall && patched('small-lists-in-one-activity-2026-11') ? [{ ...allShards, isSmall }] : shardRanges;
-  const settled = await Promise.allSettled(ranges.map(work));
+/** Processes all shard ranges in parallel. Throws only once all have ended, so that a cleanup meets no late write. */
+async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {
+  const settled = await Promise.allSettled(shardRanges.map(work));
   return settled.map((part) => {
     if (part.status === 'rejected') throw part.reason;
     return part.value;
