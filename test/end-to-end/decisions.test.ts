@@ -172,7 +172,7 @@ describe('answers 410', () => {
   });
 
   test('an approval removes exactly the patients that were held', async () => {
-    day.insurer.nextDay({ new: 40 }); // beside the 30 of the test before
+    day.insurer.nextDay({ new: 40 }); // as well as the 30 of the test before
     day.insurer.script({ match: 'care', fault: 'not-insured', times: 30 });
     await day.sync.start();
     const { decision } = await burstAsked(day);
