@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { problemMediaType, problemTypeIn } from '../../lambdas/http/problem.fixture.ts';
 import { problems, problemType } from '../../lambdas/http/problems.ts';
@@ -130,7 +131,13 @@ const readsAtOnce = 2;
 async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): Promise<void> {
   const statuses: Record<string, number> = {};
   const ask = async (name: OperationName): Promise<void> => {
-    const answer = await call(name, calls[name]);
+    let answer = await call(name, calls[name]);
+    // a worker on a busy machine can be late for a Lambda: as the answer says, ask again after two seconds
+    for (let again = 0; again < 2 && answer.status === 503 && wanted[name] < 500; again += 1) {
+      expectDocumented(name, answer);
+      await sleep(2_000);
+      answer = await call(name, calls[name]);
+    }
     expectDocumented(name, answer);
     expect({ name, isInTime: answer.tookMs < maxAnswerMs }).toEqual({ name, isInTime: true });
     if (answer.status === 503) expect(JSON.stringify(answer.json)).not.toContain('careRecords');

