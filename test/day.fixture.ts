@@ -99,8 +99,7 @@ export async function startDay(
 ): Promise<Day> {
   const stack = await startTestStack(parts);
   // a large document of the simulator's own size costs a tenth of a second each time that it is generated, sent or stored
-  const large = { largeDocumentBytes: 500_000 };
-  const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...large, ...options });
+  const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, largeDocumentBytes: 500_000, ...options });
   const bundle = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],

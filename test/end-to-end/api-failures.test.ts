@@ -132,10 +132,10 @@ async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): P
   const statuses: Record<string, number> = {};
   const ask = async (name: OperationName): Promise<void> => {
     let answer = await call(name, calls[name]);
-    // a worker on a busy machine can be late for a Lambda: as the answer says, ask again after two seconds
+    // a worker on a busy machine can be late for a Lambda: ask again when the answer says
     for (let again = 0; again < 2 && answer.status === 503 && wanted[name] < 500; again += 1) {
       expectDocumented(name, answer);
-      await sleep(2_000);
+      await sleep(1_000 * Number(answer.headers.get('retry-after')));
       answer = await call(name, calls[name]);
     }
     expectDocumented(name, answer);
